@@ -1,0 +1,132 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// check applies the rules of every key and those between keys.
+func check(cfg Config, keys []Key, modules []string) []Problem {
+	var problems []Problem
+	add := func(key, format string, args ...any) {
+		where := "default"
+		if o, ok := cfg.origins[key]; ok {
+			where = o.where
+		}
+		problems = append(problems, Problem{Where: where, Key: key, Detail: fmt.Sprintf(format, args...)})
+	}
+
+	var broken validator.ValidationErrors
+	if err := rules().Struct(cfg); errors.As(err, &broken) {
+		for _, b := range broken {
+			_, name, _ := strings.Cut(b.Namespace(), ".")
+			name, _, item := strings.Cut(name, "[")
+			i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
+			value := render(reflect.ValueOf(cfg).FieldByIndex(keys[i].index))
+			if item {
+				value = fmt.Sprint(b.Value())
+			}
+			add(name, "%s %s", quoted(keys[i], value), allowed(b))
+		}
+	}
+
+	if (cfg.Admin.Email == "") != (cfg.Admin.Password == "") {
+		set, missing := "admin.email", "admin.password"
+		if cfg.Admin.Email == "" {
+			set, missing = missing, set
+		}
+		add(set, "needs %s as well; set both or neither", missing)
+	}
+	if len(modules) > 0 {
+		for _, m := range cfg.Modules {
+			if m != "" && m != "all" && !slices.Contains(modules, m) {
+				add("modules", "%q is no module%s; known: all, %s", m, didYouMean(m, modules), strings.Join(modules, ", "))
+			}
+		}
+	}
+	if cfg.HTTP.Addr == cfg.Ops.Addr && !strings.HasSuffix(cfg.Ops.Addr, ":0") {
+		add("ops.addr", "%q is taken by http.addr; the two need different ports", cfg.Ops.Addr)
+	}
+	return problems
+}
+
+func didYouMean(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return ", did you mean " + near + "?"
+	}
+	return ""
+}
+
+func rules() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("koanf") })
+	for tag, fn := range map[string]func(string) bool{
+		"listen":    listenAddr,
+		"postgres":  postgresURL,
+		"inprocess": func(s string) bool { return s == "" },
+	} {
+		// The only errors of registration are an empty tag and a nil function.
+		_ = v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return fn(fl.Field().String()) }, true)
+	}
+	return v
+}
+
+func listenAddr(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || strings.ContainsAny(host, " /@") {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+func postgresURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Host != ""
+}
+
+// allowed tells what a broken rule wants.
+func allowed(b validator.FieldError) string {
+	switch b.Tag() {
+	case "listen":
+		return "must be host:port with a port of 0 to 65535, such as 127.0.0.1:8080"
+	case "postgres":
+		return "must be postgres://user:password@host:port/database, or empty for SQLite"
+	case "inprocess":
+		return "cannot be used: this version runs in one process and has no RabbitMQ adapter; leave it empty"
+	case "oneof":
+		return "must be one of " + strings.ReplaceAll(b.Param(), " ", ", ")
+	case "iso4217":
+		return "must be the code of a currency, such as USD or EUR"
+	case "email":
+		return "must be an e-mail address"
+	case "http_url":
+		return "must be a URL that starts with http:// or https://"
+	case "cidr":
+		return "must be a network such as 10.0.0.0/8 or 192.0.2.7/32"
+	case "required":
+		return "must not be empty"
+	case "gt":
+		return "must be more than " + b.Param()
+	case "gte":
+		return "must be at least " + b.Param()
+	case "lte":
+		return "must be at most " + b.Param()
+	case "min":
+		if b.Kind() == reflect.String {
+			return "must have at least " + b.Param() + " characters"
+		}
+		return "must name at least " + b.Param()
+	case "max":
+		return "must have at most " + b.Param() + " characters"
+	}
+	return "breaks the rule " + b.Tag() + " " + b.Param()
+}

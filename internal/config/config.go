@@ -1,0 +1,148 @@
+// Package config reads the settings of the program: defaults in code, then the
+// file banyan.yaml, then BANYAN_ variables, then flags, each winning over those
+// before it.
+//
+// What belongs here: what can be set, what is allowed, and where a value came
+// from. What does not: what the settings do. The package knows no module; which
+// module names exist is told by the caller.
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// Config is everything that can be set. Every leaf carries its key, its rule and
+// one sentence of documentation; the example file is made from these.
+type Config struct {
+	HTTP     HTTP     `koanf:"http"`
+	Ops      Ops      `koanf:"ops"`
+	Data     Data     `koanf:"data"`
+	Database Database `koanf:"database"`
+	AMQP     AMQP     `koanf:"amqp"`
+
+	Modules   []string `koanf:"modules" validate:"min=1,dive,required" doc:"Modules that this process runs, separated by commas; all runs every one."`
+	Admin     Admin    `koanf:"admin"`
+	RateLimit Switch   `koanf:"rate_limit" doc:"on or off. Off is for load tests; log-in throttling stays on."`
+	Currency  string   `koanf:"currency" validate:"iso4217" doc:"The one currency of the store, ISO 4217. Do not change it once there are prices."`
+
+	Log             Log           `koanf:"log"`
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" validate:"gt=0,lte=10m" doc:"Longest time that stopping may take in all, before the process leaves anyway."`
+
+	Ports    Ports    `koanf:"ports"`
+	Events   Events   `koanf:"events"`
+	Payments Payments `koanf:"payments"`
+	Identity Identity `koanf:"identity"`
+
+	origins map[string]origin // by key; absent: default
+}
+
+// HTTP is the shop's own listener.
+type HTTP struct {
+	Addr              string        `koanf:"addr" validate:"listen" doc:"Address of the shop, host:port."`
+	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout" validate:"gt=0,lte=1h" doc:"Longest time a client may take to send its request headers."`
+	ReadTimeout       time.Duration `koanf:"read_timeout" validate:"gt=0,lte=1h" doc:"Longest time a client may take to send a whole request."`
+	WriteTimeout      time.Duration `koanf:"write_timeout" validate:"gt=0,lte=1h" doc:"Longest time from the end of the request headers to the end of the response."`
+	IdleTimeout       time.Duration `koanf:"idle_timeout" validate:"gt=0,lte=1h" doc:"How long an idle connection is kept open."`
+	BodyLimit         Bytes         `koanf:"body_limit" validate:"gte=1024,lte=104857600" doc:"Largest request body; more is answered with 413."`
+	TrustedProxies    []string      `koanf:"trusted_proxies" validate:"dive,cidr" doc:"Networks (CIDR) whose X-Forwarded-For is believed, separated by commas; none by default."`
+}
+
+// Ops is the listener for operators: metrics, health, the payment sandbox.
+type Ops struct {
+	Addr string `koanf:"addr" validate:"listen" doc:"Address for operators (/metrics, /health, /sandbox/psp), host:port. Not for the public."`
+}
+
+// Data is where files live.
+type Data struct {
+	Dir string `koanf:"dir" validate:"required" doc:"Folder of the SQLite files and of everything else kept on disk."`
+}
+
+// Database is where rows live.
+type Database struct {
+	URL        string `koanf:"url" validate:"omitempty,postgres" secret:"url" doc:"postgres://user:password@host:5432/name. Empty: SQLite files in data.dir."`
+	Pool       int    `koanf:"pool" validate:"gte=1,lte=1000" doc:"PostgreSQL connections of this process, all modules together."`
+	SingleRole bool   `koanf:"single_role" doc:"true where the server's owner grants no right to make a role per module."`
+}
+
+// AMQP is the message broker.
+type AMQP struct {
+	URL string `koanf:"url" validate:"inprocess" secret:"url" doc:"Must stay empty: this version runs in one process and has no RabbitMQ adapter."`
+}
+
+// Admin is made at start if missing.
+type Admin struct {
+	Email    string `koanf:"email" validate:"omitempty,email" doc:"E-mail of an admin who is made at start if missing; needs admin.password."`
+	Password string `koanf:"password" validate:"omitempty,min=12,max=1024" secret:"yes" doc:"Password of that admin, at least 12 characters; needs admin.email."`
+}
+
+// Log is how logs are written.
+type Log struct {
+	Level  string `koanf:"level" validate:"oneof=debug info warn error" doc:"Least serious level that is written: debug, info, warn, error."`
+	Format string `koanf:"format" validate:"oneof=json text" doc:"json for machines, text for people."`
+}
+
+// Ports is how modules call each other.
+type Ports struct {
+	LoopbackSample float64 `koanf:"loopback_sample" validate:"gte=0,lte=1" doc:"Fraction (0 to 1) of the calls between modules that go through the wire's form in memory, as if the module were a service."`
+}
+
+// Events is the event log.
+type Events struct {
+	Retention time.Duration `koanf:"retention" validate:"gte=24h" doc:"How long sent events stay in the event log; read models are rebuilt from it. At least 24h; days are written 90d."`
+}
+
+// Payments is the provider of card payments.
+type Payments struct {
+	ProviderURL string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
+}
+
+// Identity is about tokens.
+type Identity struct {
+	Issuer string `koanf:"issuer" validate:"omitempty,http_url" doc:"Issuer URL in access tokens, as clients reach the shop. Empty: http:// and http.addr."`
+}
+
+// Defaults gives the settings of a program that was told nothing.
+func Defaults() Config {
+	return Config{
+		HTTP: HTTP{
+			Addr:              "127.0.0.1:8080",
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       30 * time.Second,
+			WriteTimeout:      60 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			BodyLimit:         1 << 20,
+		},
+		Ops:             Ops{Addr: "127.0.0.1:8081"},
+		Data:            Data{Dir: "./data"},
+		Database:        Database{Pool: 45},
+		Modules:         []string{"all"},
+		RateLimit:       true,
+		Currency:        "USD",
+		Log:             Log{Level: "info", Format: "text"},
+		ShutdownTimeout: 25 * time.Second,
+		Events:          Events{Retention: 90 * 24 * time.Hour},
+	}
+}
+
+// IssuerURL is identity.issuer, or what follows from http.addr where that is empty.
+func (c Config) IssuerURL() string {
+	if c.Identity.Issuer != "" {
+		return strings.TrimSuffix(c.Identity.Issuer, "/")
+	}
+	addr := c.HTTP.Addr
+	if strings.HasPrefix(addr, ":") {
+		addr = "localhost" + addr
+	}
+	return "http://" + addr
+}
+
+// Runs tells whether this process runs the named module.
+func (c Config) Runs(module string) bool {
+	for _, m := range c.Modules {
+		if m == module || m == "all" {
+			return true
+		}
+	}
+	return false
+}

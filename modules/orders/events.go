@@ -1,0 +1,39 @@
+package orders
+
+import (
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/money"
+)
+
+// Topic of the events about one order; the aggregate is the order's id.
+const Topic = "orders.order"
+
+// OrderConfirmed carries what fulfilment needs.
+type OrderConfirmed struct {
+	OrderID        string      `json:"order_id"`
+	Number         string      `json:"number"`
+	UserID         string      `json:"user_id"`
+	Address        Address     `json:"address"`
+	ShippingMethod string      `json:"shipping_method"`
+	WeightGrams    int64       `json:"weight_grams"`
+	Lines          []Line      `json:"lines"`
+	Total          money.Money `json:"total"`
+	PaymentID      string      `json:"payment_id"`
+}
+
+// OrderEnded says that an order was rejected or cancelled, or was delivered.
+type OrderEnded struct {
+	OrderID string      `json:"order_id"`
+	UserID  string      `json:"user_id"`
+	Reason  string      `json:"reason"`
+	Total   money.Money `json:"total"`
+}
+
+// What is published about an order.
+var (
+	WasConfirmed = event.Define[OrderConfirmed](Topic, "orders.confirmed")
+	WasRejected  = event.Define[OrderEnded](Topic, "orders.rejected")
+	WasCancelled = event.Define[OrderEnded](Topic, "orders.cancelled")
+	WasShipped   = event.Define[OrderEnded](Topic, "orders.shipped")
+	WasDelivered = event.Define[OrderEnded](Topic, "orders.delivered")
+)
