@@ -52,8 +52,9 @@ func (w *walker) mapping(n *yaml.Node, prefix string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		key := prefix + name.Value
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
+		if value.Kind == yaml.AliasNode { // may contain itself, so it is never followed
+			w.problem(name.Line, key, "YAML aliases are not supported here; write the value out")
+			continue
 		}
 		if line, again := w.seen[key]; again {
 			w.problem(name.Line, key, "is set twice; the first is on line %d", line)

@@ -1,11 +1,19 @@
 // Package database opens what a module owns and nothing else: a SQLite file, or
 // a PostgreSQL schema with a role of its own.
+//
+// What belongs here: connections, transactions, migrations, and the meaning of
+// the databases' errors. What does not: any table or word of the business.
 package database
 
 import (
 	"context"
-	"io/fs"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"sync"
 
 	"gorm.io/gorm"
 )
@@ -19,6 +27,11 @@ const (
 	Postgres Dialect = "postgres"
 )
 
+// defaultPool is the number of PostgreSQL connections of one process, and the
+// sum of the weights of the shop's modules. Two processes and an administrator
+// fit into PostgreSQL's default of 100 connections, 3 of which it keeps.
+const defaultPool = 45
+
 // Config says where data lives.
 type Config struct {
 	URL        string // postgres://…; empty: SQLite files in Dir
@@ -29,47 +42,140 @@ type Config struct {
 }
 
 // Cluster is the shop's storage; modules get their part by Module.
-type Cluster struct{}
-
-// Open connects and checks the settings that reliability depends on.
-func Open(ctx context.Context, cfg Config) (*Cluster, error) { panic("kit") }
-
-// Module opens the part that the named module owns, making schema and role when missing.
-// weight is the module's share of the pool (1..10).
-func (c *Cluster) Module(ctx context.Context, name string, weight int) (*DB, error) { panic("kit") }
-
-// Close closes everything.
-func (c *Cluster) Close() error { panic("kit") }
-
-// DB is one module's data.
-type DB struct{}
-
-// Module that owns the data.
-func (db *DB) Module() string { panic("kit") }
-
-// Dialect of the database.
-func (db *DB) Dialect() Dialect { panic("kit") }
-
-// Atomic runs fn in one write transaction, which the ctx given to fn carries.
-// Inside a transaction of the same module it joins it. Serialization failures
-// and deadlocks are retried, so fn must not keep effects outside the database.
-// Unique violations come back as gorm.ErrDuplicatedKey in the chain.
-func (db *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error) error { panic("kit") }
-
-// Conn is for statements: the transaction that ctx carries, else the read pool,
-// which refuses writes.
-func (db *DB) Conn(ctx context.Context) *gorm.DB { panic("kit") }
-
-// AfterCommit runs fn once the outermost transaction of this module that ctx
-// carries has committed; at once where there is none. fn must not block.
-func (db *DB) AfterCommit(ctx context.Context, fn func()) { panic("kit") }
-
-// Migrations is a named set of goose SQL files with a version table of its own.
-// A file *.postgres.sql or *.sqlite.sql is only for that dialect.
-type Migrations struct {
-	Name string // "orders", or "outbox" for a kit part
-	FS   fs.FS  // the files are at its root
+type Cluster struct {
+	cfg     Config
+	pg      *server // nil with SQLite
+	mu      sync.Mutex
+	modules map[string]*DB
 }
 
-// Migrate brings the sets to their newest version, in order, under a lock.
-func (db *DB) Migrate(ctx context.Context, sets ...Migrations) error { panic("kit") }
+// Open connects and checks the settings that reliability depends on.
+func Open(ctx context.Context, cfg Config) (*Cluster, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Pool <= 0 {
+		cfg.Pool = defaultPool
+	}
+	c := &Cluster{cfg: cfg, modules: map[string]*DB{}}
+	if cfg.URL == "" {
+		return c, makeDir(cfg.Dir)
+	}
+	pg, err := dial(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.Describe(), err)
+	}
+	c.pg = pg
+	return c, nil
+}
+
+// A module's name is a file, a schema and part of a role's name. PostgreSQL cuts
+// names after 63 bytes.
+var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// Module opens the part that the named module owns, making schema and role when missing.
+// weight is the module's share of the pool (1..10): of a pool of 45 it gets as
+// many connections, but never less than 2. A module opened before is given again.
+func (c *Cluster) Module(ctx context.Context, name string, weight int) (*DB, error) {
+	if !moduleName.MatchString(name) {
+		return nil, fmt.Errorf("open module %q: a module's name has 1 to 40 of a-z, 0-9 and _, and starts with a letter", name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if db := c.modules[name]; db != nil {
+		return db, nil
+	}
+	open := c.openSQLite
+	if c.pg != nil {
+		open = c.openPostgres
+	}
+	db, err := open(ctx, name, weight)
+	if err != nil {
+		return nil, fmt.Errorf("open module %s: %w", name, err)
+	}
+	if err := db.prepare(c.cfg.Logger); err != nil {
+		return nil, fmt.Errorf("open module %s: %w", name, errors.Join(err, db.close()))
+	}
+	c.modules[name] = db
+	return db, nil
+}
+
+// Modules names the open modules in alphabetical order.
+func (c *Cluster) Modules() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make([]string, 0, len(c.modules))
+	for name := range c.modules {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Dialect of the databases.
+func (c *Cluster) Dialect() Dialect {
+	if c.cfg.URL != "" {
+		return Postgres
+	}
+	return SQLite
+}
+
+// Describe tells where data lives, for logs: without user and password.
+func (c *Cluster) Describe() string {
+	if c.cfg.URL == "" {
+		return "SQLite files in " + c.cfg.Dir
+	}
+	u, err := url.Parse(c.cfg.URL)
+	if err != nil || u.Host == "" {
+		return "PostgreSQL"
+	}
+	how := "a role per module"
+	if c.cfg.SingleRole {
+		how = "one role"
+	}
+	return fmt.Sprintf("PostgreSQL %s%s, %s, %d connections", u.Host, u.Path, how, c.cfg.Pool)
+}
+
+// Ping tells whether every open module's data can be reached.
+func (c *Cluster) Ping(ctx context.Context) error {
+	c.mu.Lock()
+	dbs := make([]*DB, 0, len(c.modules))
+	for _, db := range c.modules {
+		dbs = append(dbs, db)
+	}
+	c.mu.Unlock()
+	for _, db := range dbs {
+		if err := db.Ping(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes everything.
+func (c *Cluster) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, db := range c.modules {
+		errs = append(errs, db.close())
+	}
+	clear(c.modules)
+	if c.pg != nil {
+		errs = append(errs, c.pg.admin.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// gormConfig is the same in both dialects. Columns are selected by name, so that
+// a column added by a newer version does not change what prepared statements of
+// this one give.
+func gormConfig(log *slog.Logger, module string) *gorm.Config {
+	return &gorm.Config{
+		TranslateError:           true,
+		SkipDefaultTransaction:   true,
+		DisableNestedTransaction: true,
+		QueryFields:              true,
+		Logger:                   &queryLog{log: log.With("module", module)},
+	}
+}

@@ -1,11 +1,17 @@
 // Package event records what happened in the transaction in which it happened
 // (outbox), brings it to whoever listens at least once and in order per
 // aggregate (relay), and applies it once (inbox).
+//
+// The outbox is also the event log: sent events stay until retention drops them,
+// and a read model is rebuilt from them by Replay. The inbox remembers one
+// version per aggregate, not one row per event: what is not above it is a
+// duplicate, what is next is applied, what is further waits for the gap to close.
 package event
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -38,6 +44,9 @@ type Event struct {
 	payload                  any
 }
 
+// Payload is what the event says, as it was given to New.
+func (e Event) Payload() any { return e.payload }
+
 // Envelope is a recorded event as it is stored and sent. JSON names are those
 // of CloudEvents 1.0 where it has them.
 type Envelope struct {
@@ -59,9 +68,41 @@ type Meta struct {
 	Time            time.Time
 }
 
-// On makes consumer c apply fn to every event of type t, in the consumer's own
-// transaction, which ctx carries. fn must touch only the consumer's own data and
-// call nothing outside; an error rolls its effects back and is retried later.
-func On[T any](c *Consumer, t *Type[T], fn func(ctx context.Context, m Meta, data T) error) {
-	panic("kit")
+// Decode reads an envelope from its JSON form and refuses one that no outbox
+// can have written. Fields that it does not know are ignored: a newer version
+// of the publisher may send them.
+func Decode(body []byte) (Envelope, error) {
+	var e Envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return Envelope{}, fmt.Errorf("read an event: %w", err)
+	}
+	if err := e.check(); err != nil {
+		return Envelope{}, fmt.Errorf("read an event: %w", err)
+	}
+	return e, nil
 }
+
+func (e Envelope) check() error {
+	switch {
+	case e.ID == "":
+		return errors.New("it has no id")
+	case e.Topic == "" || e.Type == "":
+		return errors.New("it has no topic or no type")
+	case e.AggregateID == "":
+		return errors.New("it has no subject: name the aggregate it is about")
+	case e.Version < 1:
+		return fmt.Errorf("its version is %d: versions count from 1", e.Version)
+	case len(e.Data) == 0:
+		return errors.New("it has no data")
+	}
+	return nil
+}
+
+func (e Envelope) meta() Meta {
+	return Meta{ID: e.ID, AggregateID: e.AggregateID, Version: e.Version, Time: e.Time}
+}
+
+func (e Envelope) key() key { return key{e.Topic, e.AggregateID} }
+
+// key identifies an aggregate.
+type key struct{ topic, aggregate string }

@@ -2,24 +2,118 @@ package event
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/id"
 )
 
+// lanes is how many parts an outbox is relayed in; the events of one aggregate
+// are all in the same one. The migrations know this number too.
+const lanes = 8
+
 // Outbox writes events beside the change that caused them.
-type Outbox struct{}
+type Outbox struct {
+	db      *database.DB
+	now     clock.Clock
+	ids     id.Source
+	wake    chan struct{} // raised by a commit, drained by the relay
+	metrics *metrics
+}
 
 // NewOutbox makes the outbox of the module that owns db.
-func NewOutbox(db *database.DB, now clock.Clock, ids id.Source) *Outbox { panic("kit") }
+func NewOutbox(db *database.DB, now clock.Clock, ids id.Source) *Outbox {
+	return &Outbox{db: db, now: now, ids: ids, wake: make(chan struct{}, 1)}
+}
+
+// Module that publishes through this outbox.
+func (o *Outbox) Module() string { return o.db.Module() }
+
+// row is one line of the table outbox.
+type row struct {
+	ID          string `gorm:"primaryKey"`
+	Topic       string
+	Type        string
+	AggregateID string
+	Version     int64
+	Lane        int
+	RecordedAt  database.Time
+	Traceparent string
+	Data        string
+	SentAt      *database.Time
+}
+
+// TableName tells gorm where rows live.
+func (row) TableName() string { return "outbox" }
+
+func (r row) envelope(source string) Envelope {
+	return Envelope{
+		ID: r.ID, Source: source, Topic: r.Topic, Type: r.Type, AggregateID: r.AggregateID,
+		Version: r.Version, Time: r.RecordedAt.Time, TraceParent: r.Traceparent, Data: json.RawMessage(r.Data),
+	}
+}
 
 // Publish records events in the transaction that ctx carries (database.Atomic);
-// without one it is an error. The relay is woken by the commit.
-func (o *Outbox) Publish(ctx context.Context, events ...Event) error { panic("kit") }
+// without one it is database.ErrOutsideAtomic. The relay is woken by the commit. A version that
+// the aggregate has used before is refused with gorm.ErrDuplicatedKey in the chain.
+func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	rows, err := o.rows(ctx, events)
+	if err != nil {
+		return err
+	}
+	if err := o.db.Conn(ctx).Create(&rows).Error; err != nil {
+		return fmt.Errorf("publish %s: %w", events[0].Type, err)
+	}
+	o.db.AfterCommit(ctx, func() {
+		o.metrics.publish(o.db.Module(), len(rows))
+		o.Wake()
+	})
+	return nil
+}
 
-// Consumer applies events of other modules for one module, with its inbox in that module's database.
-type Consumer struct{}
+// Wake tells the relay that there may be something to send.
+func (o *Outbox) Wake() { raise(o.wake) }
 
-// NewConsumer makes the consumer of the module that owns db; its name is the module's.
-func NewConsumer(db *database.DB, now clock.Clock) *Consumer { panic("kit") }
+func (o *Outbox) rows(ctx context.Context, events []Event) ([]row, error) {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	now := database.At(o.now())
+	rows := make([]row, 0, len(events))
+	for _, e := range events {
+		data, err := json.Marshal(e.payload)
+		if err != nil {
+			return nil, fmt.Errorf("publish %s: write its payload: %w", e.Type, err)
+		}
+		r := row{
+			ID: o.ids(), Topic: e.Topic, Type: e.Type, AggregateID: e.AggregateID, Version: e.Version,
+			Lane: laneOf(e.AggregateID), RecordedAt: now, Traceparent: carrier["traceparent"], Data: string(data),
+		}
+		if err := r.envelope(o.db.Module()).check(); err != nil {
+			return nil, fmt.Errorf("publish %s: %w", e.Type, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func laneOf(aggregateID string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(aggregateID)) // never fails
+	return int(h.Sum32() % lanes)
+}
+
+// raise makes a wake-up call; one that was not answered yet is enough.
+func raise(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}

@@ -44,6 +44,10 @@ func (p Principal) MayActFor(userID string) bool {
 
 // IdempotencyKey identifies one intended effect of a caller. Scope is user and
 // route, Fingerprint a hash of the body, so that a reused key is noticed.
+//
+// A key is for one command. The handler of that command sees it, with the method's
+// name at the end of its scope; the calls this handler makes do not inherit it.
+// They have their natural key (see Key), or one that the handler attaches anew.
 type IdempotencyKey struct {
 	Scope       string
 	Key         string
@@ -77,12 +81,18 @@ func WithIdempotencyKey(ctx context.Context, k IdempotencyKey) context.Context {
 
 // IdempotencyKeyFrom gives the caller's key, zero where there is none.
 func IdempotencyKeyFrom(ctx context.Context) IdempotencyKey {
-	k, _ := ctx.Value(idempotencyKey{}).(IdempotencyKey)
-	return k
+	switch v := ctx.Value(idempotencyKey{}).(type) {
+	case IdempotencyKey:
+		return v
+	case *hand:
+		return v.key
+	}
+	return IdempotencyKey{}
 }
 
-// WithReplayFlag returns a context whose flag is raised when a command below it
-// answers from memory instead of acting; the flag crosses the wire with the reply.
+// WithReplayFlag returns a context whose flag is raised when the command called
+// with it answers from memory instead of acting; the flag crosses the wire with
+// the reply. Commands called by that command do not raise it.
 func WithReplayFlag(ctx context.Context) (context.Context, *atomic.Bool) {
 	flag := new(atomic.Bool)
 	return context.WithValue(ctx, replayKey{}, flag), flag
@@ -90,7 +100,41 @@ func WithReplayFlag(ctx context.Context) (context.Context, *atomic.Bool) {
 
 // MarkReplayed raises the flag of ctx, if there is one.
 func MarkReplayed(ctx context.Context) {
-	if flag, ok := ctx.Value(replayKey{}).(*atomic.Bool); ok {
-		flag.Store(true)
+	switch v := ctx.Value(replayKey{}).(type) {
+	case *atomic.Bool:
+		v.Store(true)
+	case *hand:
+		if v.flag != nil {
+			v.flag.Store(true)
+		}
 	}
+}
+
+// hand is what a command's handler was given: it is used up by that command.
+type hand struct {
+	key  IdempotencyKey
+	flag *atomic.Bool // nil: nobody asks
+}
+
+// handover gives the key that ctx holds for the next command, and whether ctx
+// shows one that belongs to the command being handled and must not go further.
+func handover(ctx context.Context) (fresh IdempotencyKey, hidden bool) {
+	switch v := ctx.Value(idempotencyKey{}).(type) {
+	case IdempotencyKey:
+		return v, false
+	case *hand:
+		return IdempotencyKey{}, !v.key.IsZero()
+	}
+	return IdempotencyKey{}, false
+}
+
+// replayFlag is handover for the flag.
+func replayFlag(ctx context.Context) (fresh *atomic.Bool, hidden bool) {
+	switch v := ctx.Value(replayKey{}).(type) {
+	case *atomic.Bool:
+		return v, false
+	case *hand:
+		return nil, v.flag != nil
+	}
+	return nil, false
 }

@@ -1,9 +1,13 @@
 // Package web is the HTTP edge: the only importer of echo. Routes are typed
 // values; the OpenAPI document, request checks and access rules come from them.
+//
+// What belongs here: reading requests, writing answers and problems, tokens,
+// limits, the document. What does not: any word of the business, and any store.
 package web
 
 import (
-	"context"
+	"encoding/json"
+	"maps"
 	"net/http"
 )
 
@@ -24,8 +28,8 @@ type Route struct {
 	Path       string // "/orders/{id}", below the router's base
 	Summary    string // one sentence, for /docs
 	Access     Access
-	Idempotent bool  // needs an Idempotency-Key header (¤)
-	Statuses   []int // the 2xx it can answer with; 200 unless set
+	Idempotent bool     // needs an Idempotency-Key header (¤)
+	Statuses   []int    // the 2xx it can answer with; 200 unless set
 	Codes      []string // fault codes it can answer with, for /docs
 }
 
@@ -40,10 +44,22 @@ type Reply[Out any] struct {
 func OK[Out any](body Out) Reply[Out] { return Reply[Out]{Status: http.StatusOK, Body: body} }
 
 // Created answers 201; location may be empty.
-func Created[Out any](location string, body Out) Reply[Out] { panic("kit") }
+func Created[Out any](location string, body Out) Reply[Out] {
+	return located(http.StatusCreated, location, body)
+}
 
 // Accepted answers 202 with a Location.
-func Accepted[Out any](location string, body Out) Reply[Out] { panic("kit") }
+func Accepted[Out any](location string, body Out) Reply[Out] {
+	return located(http.StatusAccepted, location, body)
+}
+
+func located[Out any](status int, location string, body Out) Reply[Out] {
+	r := Reply[Out]{Status: status, Body: body}
+	if location == "" {
+		return r
+	}
+	return r.With("Location", location)
+}
 
 // Nothing is the body of a 204.
 type Nothing struct{}
@@ -51,24 +67,26 @@ type Nothing struct{}
 // NoContent answers 204.
 func NoContent() Reply[Nothing] { return Reply[Nothing]{Status: http.StatusNoContent} }
 
-// With adds a header to the reply.
-func (r Reply[Out]) With(key, value string) Reply[Out] { panic("kit") }
-
-// Router collects routes below a base path ("/api/v1").
-type Router struct{}
-
-// Handle adds a route. In is a struct whose fields are tagged path:"id",
-// query:"limit", header:"X-Cart-Token", or one field tagged body:"" whose type's JSON form
-// is the request body. Tags doc:"…", minimum:"1", maximum:"100", minLength:"1", maxLength:"200",
-// enum:"a,b", pattern:"…", format:"email", default:"20", minItems, maxItems make the OpenAPI schema and are checked:
-// unknown fields, wrong types and trailing data are 400, broken limits 422. Body fields without
-// omitempty and not pointers are required. The principal, idempotency key and deadline are in ctx.
-func Handle[In, Out any](r *Router, route Route, h func(ctx context.Context, in In) (Reply[Out], error)) {
-	panic("kit")
+// With adds a header to the reply. The receiver is not changed.
+func (r Reply[Out]) With(key, value string) Reply[Out] {
+	h := http.Header{}
+	maps.Copy(h, r.Header)
+	h.Set(key, value)
+	r.Header = h
+	return r
 }
 
 // Page is how lists are answered.
 type Page[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// MarshalJSON writes no items as [], never as null.
+func (p Page[T]) MarshalJSON() ([]byte, error) {
+	type plain Page[T]
+	if p.Items == nil {
+		p.Items = []T{}
+	}
+	return json.Marshal(plain(p))
 }

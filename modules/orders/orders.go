@@ -40,6 +40,12 @@ const (
 	CheckoutTimeout     = "checkout.timeout"
 )
 
+// Reasons why an order is cancelled.
+const (
+	CancelRequested = "cancel.requested"   // its owner or staff wanted it
+	ShipmentStopped = "shipment.cancelled" // its shipment was stopped
+)
+
 // Service is what other contexts and the HTTP edge may ask of orders.
 type Service interface {
 	// Place orders what is in the user's cart: the order is pending and its

@@ -19,6 +19,7 @@ var (
 	MethodUnsupported   = fault.Define("payment.method_unsupported", fault.KindInvalid)
 	NotRefundable       = fault.Define("payment.not_refundable", fault.KindConflict)
 	AlreadyVoided       = fault.Define("payment.voided", fault.KindConflict)
+	WebhookRefused      = fault.Define("payment.webhook_refused", fault.KindUnauthenticated)
 )
 
 // Statuses of a payment.
@@ -51,6 +52,10 @@ type Service interface {
 	Get(ctx context.Context, req GetRequest) (Payment, error)
 	// ByOrder gives an order's payment. May be repeated. Codes: PaymentNotFound.
 	ByOrder(ctx context.Context, req OrderRequest) (Payment, error)
+	// TakeWebhook hears what the provider has to tell. The message is signed by the
+	// provider; duplicates and late ones do no harm, so it may be repeated.
+	// Codes: WebhookRefused, fault.Malformed.
+	TakeWebhook(ctx context.Context, req WebhookRequest) (WebhookReply, error)
 }
 
 // AuthorizeRequest asks for money to be set aside.
@@ -79,6 +84,15 @@ type RefundRequest struct {
 type GetRequest struct {
 	PaymentID string `json:"payment_id"`
 }
+
+// WebhookRequest is a message of the provider, byte for byte as it came.
+type WebhookRequest struct {
+	Signature string `json:"signature"` // the header Sandbox-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">
+	Body      []byte `json:"body"`
+}
+
+// WebhookReply is empty.
+type WebhookReply struct{}
 
 // Payment of one order.
 type Payment struct {

@@ -13,6 +13,7 @@ var (
 	authorize = port.Command[AuthorizeRequest, Payment]("payments.authorize", port.Deadline(10*time.Second), port.Key(func(r AuthorizeRequest) string { return r.OrderID }))
 	void      = port.Command[OrderRequest, VoidReply]("payments.void", port.Deadline(10*time.Second), port.Key(byOrder))
 	refund    = port.Command[RefundRequest, Payment]("payments.refund", port.Deadline(10*time.Second))
+	webhook   = port.Command[WebhookRequest, WebhookReply]("payments.take_webhook", port.Key(func(r WebhookRequest) string { return r.Signature }))
 	get       = port.Query[GetRequest, Payment]("payments.get")
 	ofOrder   = port.Query[OrderRequest, Payment]("payments.by_order")
 )
@@ -40,6 +41,10 @@ func (c client) ByOrder(ctx context.Context, r OrderRequest) (Payment, error) {
 	return ofOrder.Call(ctx, c.conn, r)
 }
 
+func (c client) TakeWebhook(ctx context.Context, r WebhookRequest) (WebhookReply, error) {
+	return webhook.Call(ctx, c.conn, r)
+}
+
 // Serve answers the contract's methods on s with svc.
 func Serve(s *port.Server, svc Service) {
 	authorize.Handle(s, svc.Authorize)
@@ -47,4 +52,5 @@ func Serve(s *port.Server, svc Service) {
 	refund.Handle(s, svc.Refund)
 	get.Handle(s, svc.Get)
 	ofOrder.Handle(s, svc.ByOrder)
+	webhook.Handle(s, svc.TakeWebhook)
 }

@@ -17,7 +17,6 @@ var (
 	InvalidPrice        = fault.Define("price.invalid", fault.KindInvalid)
 	InvalidPromotion    = fault.Define("promotion.invalid", fault.KindInvalid)
 	PromotionExists     = fault.Define("promotion.exists", fault.KindConflict)
-	QuoteNotFound       = fault.Define("quote.not_found", fault.KindNotFound)
 	QuoteExpired        = fault.Define("quote.expired", fault.KindConflict)
 	InvalidQuote        = fault.Define("quote.invalid", fault.KindInvalid)
 	ShippingUnavailable = fault.Define("shipping.unavailable", fault.KindInvalid)

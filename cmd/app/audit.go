@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/audit"
+)
+
+func auditCommand(s *settings) *cobra.Command {
+	var asJSON bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Check that money and stock add up, on the live shop",
+		Long: `Audit runs every module's conservation checks against the data, and against
+the payment provider's own ledger. It may run beside a live server: what is
+merely under way is not a violation. Exit code 3 when it finds one.`,
+		Example: "  app audit\n  app audit --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				ctx, cancel := context.WithTimeout(operator(ctx), timeout)
+				defer cancel()
+				report, err := runAudit(ctx, shop.checks)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), report)
+				} else {
+					err = report.print(cmd.OutOrStdout())
+				}
+				if err == nil && len(report.Findings) > 0 {
+					return exit{code: exitPartial}
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "longest time the audit may take")
+	return cmd
+}
+
+// auditReport is what the checks said.
+type auditReport struct {
+	Checks   []checkResult   `json:"checks"`
+	Findings []audit.Finding `json:"findings"`
+}
+
+type checkResult struct {
+	Rule       string `json:"rule"`
+	Says       string `json:"says"`
+	Examined   int    `json:"examined"`
+	Violations int    `json:"violations"`
+}
+
+// runAudit runs every check. A check that cannot run is an error: an audit with
+// holes is none.
+func runAudit(ctx context.Context, checks []audit.Check) (auditReport, error) {
+	report := auditReport{Checks: []checkResult{}, Findings: []audit.Finding{}}
+	for _, check := range checks {
+		result := checkResult{Rule: check.Rule, Says: check.Says}
+		examined, err := check.Run(ctx, func(subject, detail string) {
+			result.Violations++
+			report.Findings = append(report.Findings, audit.Finding{Rule: check.Rule, Subject: subject, Detail: detail})
+		})
+		if err != nil {
+			return report, fmt.Errorf("check %s: %w", check.Rule, err)
+		}
+		result.Examined = examined
+		report.Checks = append(report.Checks, result)
+	}
+	return report, nil
+}
+
+// print writes the report for people.
+func (r auditReport) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "RULE\tEXAMINED\tVIOLATIONS")
+	for _, c := range r.Checks {
+		fmt.Fprintf(w, "%s\t%d\t%d\n", c.Rule, c.Examined, c.Violations)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(out, "\nVIOLATION of %s\n  %s: %s\n", f.Rule, f.Subject, f.Detail)
+	}
+	if len(r.Findings) == 0 {
+		_, err := fmt.Fprintln(out, "\nNo violation found.")
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%d violations found.\n", len(r.Findings))
+	return err
+}

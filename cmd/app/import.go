@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/banyan-tree/banyan/cmd/app/importer"
+)
+
+func importCommand(s *settings) *cobra.Command {
+	var asJSON, resetStock bool
+	cmd := &cobra.Command{
+		Use:   "import FILE.csv…",
+		Short: "Bring products, prices and stock in from Shopify's product CSV",
+		Long: `Import reads the product CSV that Shopify exports, any number of rows, and
+writes catalogue, prices and stock. It may run beside a live server. Repeating
+it changes nothing. Stock is set only for a SKU that has none yet, so that
+importing again does not undo sales; --reset-stock sets it from the file.
+
+One bad product spoils no other. Each refused product is listed with its line
+and reason. Exit code 0 when all went in, 3 when some were refused.`,
+		Example: "  app import products.csv\n  app import --json spring.csv summer.csv",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				var total importer.Report
+				for _, name := range args {
+					report, err := importFile(operator(ctx), shop, name, resetStock, cmd.ErrOrStderr())
+					if err != nil {
+						return fmt.Errorf("import %s: %w", name, err)
+					}
+					total.Add(report)
+				}
+				if err := printImport(cmd.OutOrStdout(), total, asJSON); err != nil {
+					return err
+				}
+				if len(total.Refused) > 0 {
+					return exit{code: exitPartial}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&resetStock, "reset-stock", false, "set stock from the file for known SKUs too")
+	return cmd
+}
+
+func importFile(ctx context.Context, shop *shop, name string, resetStock bool, stderr io.Writer) (importer.Report, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return importer.Report{}, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return importer.Report{}, err
+	}
+	return shop.importProducts(ctx, f, info.Size(), name, resetStock, progress(stderr, info.Size()))
+}
+
+// importProducts writes one file through the modules' contracts.
+func (s *shop) importProducts(ctx context.Context, r io.Reader, size int64, name string, resetStock bool, progress func(done, total int64, products int)) (importer.Report, error) {
+	return importer.Run(ctx, importer.Options{
+		Reader: r, Size: size, Name: name, Currency: s.cfg.Currency, ResetStock: resetStock, Progress: progress,
+		Catalog: s.contracts.catalog, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
+	})
+}
+
+// progress draws a bar where somebody looks.
+func progress(stderr io.Writer, size int64) func(done, total int64, products int) {
+	f, ok := stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(int64, int64, int) {}
+	}
+	bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(stderr), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetDescription("importing"), progressbar.OptionClearOnFinish())
+	return func(done, _ int64, products int) {
+		bar.Describe(fmt.Sprintf("%d products", products))
+		_ = bar.Set64(done)
+	}
+}
+
+func printImport(out io.Writer, r importer.Report, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, r)
+	}
+	for _, x := range r.Refused {
+		fmt.Fprintf(out, "refused  %s:%d  %s: %s\n", x.File, x.Line, x.Handle, x.Reason)
+	}
+	_, err := fmt.Fprintf(out, "%d products: %d created, %d changed, %d unchanged, %d refused\n",
+		r.Created+r.Changed+r.Unchanged+len(r.Refused), r.Created, r.Changed, r.Unchanged, len(r.Refused))
+	return err
+}

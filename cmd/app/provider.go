@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/modules/payments/paymentsmodule"
+	"github.com/banyan-tree/banyan/modules/payments/sandbox"
+)
+
+// sandboxPath is where the payment sandbox stands on the ops address.
+const sandboxPath = "/sandbox/psp"
+
+// provider is the payment sandbox that this process runs. It plays a foreign
+// company: payments reaches it over HTTP, like any other provider.
+type provider struct {
+	handler http.Handler
+	admin   func(*http.Request) error // set by the server, which can check tokens
+	server  *http.Server              // of its own, for a command without an ops address
+}
+
+// openProvider finds the provider that payments talks to: the one from the
+// settings, else a sandbox of this process on its own tables.
+func (s *shop) openProvider(ctx context.Context) error {
+	if url := s.cfg.Payments.ProviderURL; url != "" {
+		s.provider = paymentsmodule.Provider{BaseURL: url, APIKey: s.cfg.Payments.APIKey, WebhookSecret: s.cfg.Payments.WebhookSecret}
+		return nil
+	}
+	db, err := s.cluster.Module(ctx, "sandbox", 3)
+	if err != nil {
+		return err
+	}
+	s.databases["sandbox"] = db
+	if err := db.Migrate(ctx, sandbox.Migrations()...); err != nil {
+		return err
+	}
+	key, err := randomKey()
+	if err != nil {
+		return err
+	}
+	secret, err := randomKey()
+	if err != nil {
+		return err
+	}
+	s.psp = &provider{admin: func(*http.Request) error {
+		return fault.Unauthenticated.Errorf("the ledger is read on the ops address of a running server")
+	}}
+	s.psp.handler = sandbox.New(sandbox.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, APIKey: key, WebhookSecret: secret,
+		Admin: func(r *http.Request) error { return s.psp.admin(r) },
+	})
+	s.provider = paymentsmodule.Provider{APIKey: key, WebhookSecret: secret}
+	if s.opsURL != "" {
+		s.provider.BaseURL = s.opsURL + sandboxPath
+		return nil
+	}
+	s.provider.BaseURL, err = s.psp.listen()
+	return err
+}
+
+// listen serves the sandbox on a port of its own on the loopback address.
+func (p *provider) listen() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	p.server = &http.Server{Handler: p.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	go func() { _ = p.server.Serve(l) }() // ends with close
+	return "http://" + l.Addr().String(), nil
+}
+
+func (p *provider) close() {
+	if p.server != nil {
+		_ = p.server.Close()
+	}
+}
+
+// requireAdmin lets only admins read the ledger.
+func requireAdmin(verify func(ctx context.Context, token string) (port.Principal, error)) func(*http.Request) error {
+	return func(r *http.Request) error {
+		token, err := bearer(r)
+		if err != nil {
+			return err
+		}
+		p, err := verify(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		if !p.Has(port.RoleAdmin) {
+			return fault.Forbidden.Errorf("an admin's token is needed")
+		}
+		return nil
+	}
+}
+
+func bearer(r *http.Request) (string, error) {
+	const scheme = "Bearer "
+	h := r.Header.Get("Authorization")
+	if len(h) <= len(scheme) || h[:len(scheme)] != scheme {
+		return "", fault.Unauthenticated.Errorf("send an admin's token as \"Authorization: Bearer …\"")
+	}
+	return h[len(scheme):], nil
+}
+
+func randomKey() (string, error) {
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return "", fmt.Errorf("make a key: %w", err)
+	}
+	return hex.EncodeToString(key), nil
+}
+

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/modules/identity"
+)
+
+func userCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Make users and give them roles",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(userGrantCommand(s))
+	return cmd
+}
+
+func userGrantCommand(s *settings) *cobra.Command {
+	var name string
+	var roles []string
+	var setPassword, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "grant EMAIL",
+		Short: "Make sure a user exists and has these roles",
+		Long: `Grant gives a user roles, and makes the user when there is none with this
+e-mail. With --password-stdin the password is set to the first line of the
+standard input; a new user needs one. Repeating it changes nothing.`,
+		Example: "  echo 'a long password' | app user grant anna@example.com --role staff --password-stdin\n  app user grant anna@example.com --role admin",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			known := []string{port.RoleCustomer, port.RoleStaff, port.RoleAdmin}
+			for _, role := range roles {
+				if !slices.Contains(known, role) {
+					return exit{exitUsage, fmt.Sprintf("role %q: allowed are %s", role, strings.Join(known, ", "))}
+				}
+			}
+			req := identity.GrantRolesRequest{Email: args[0], Name: name, Roles: roles}
+			if setPassword {
+				line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+				if err != nil && err != io.EOF {
+					return fmt.Errorf("read the password from the standard input: %w", err)
+				}
+				req.Password = strings.TrimRight(line, "\r\n")
+			}
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				user, err := shop.contracts.identity.GrantRoles(operator(ctx), req)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), user)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) has the roles %s\n", user.Email, user.ID, strings.Join(user.Roles, ", "))
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&roles, "role", []string{port.RoleStaff}, "role to give: customer, staff or admin; may be repeated")
+	cmd.Flags().StringVar(&name, "name", "", "name of a new user")
+	cmd.Flags().BoolVar(&setPassword, "password-stdin", false, "set the password to the first line of the standard input")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// operator is who acts when a command is run on the shop's own machine.
+func operator(ctx context.Context) context.Context {
+	return port.WithPrincipal(ctx, port.System("operator"))
+}

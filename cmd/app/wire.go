@@ -1,0 +1,199 @@
+package main
+
+import (
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/web"
+	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/cart/carthttp"
+	"github.com/banyan-tree/banyan/modules/cart/cartmodule"
+	"github.com/banyan-tree/banyan/modules/catalog"
+	"github.com/banyan-tree/banyan/modules/catalog/cataloghttp"
+	"github.com/banyan-tree/banyan/modules/catalog/catalogmodule"
+	"github.com/banyan-tree/banyan/modules/identity"
+	"github.com/banyan-tree/banyan/modules/identity/identityhttp"
+	"github.com/banyan-tree/banyan/modules/identity/identitymodule"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/inventory/inventoryhttp"
+	"github.com/banyan-tree/banyan/modules/inventory/inventorymodule"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/ordershttp"
+	"github.com/banyan-tree/banyan/modules/orders/ordersmodule"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/payments/paymentshttp"
+	"github.com/banyan-tree/banyan/modules/payments/paymentsmodule"
+	"github.com/banyan-tree/banyan/modules/pricing"
+	"github.com/banyan-tree/banyan/modules/pricing/pricinghttp"
+	"github.com/banyan-tree/banyan/modules/pricing/pricingmodule"
+	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/shipping/shippinghttp"
+	"github.com/banyan-tree/banyan/modules/shipping/shippingmodule"
+)
+
+// This is the only file that knows which module runs where. Everything else
+// holds contracts, and cannot tell a function call from a message.
+
+// module is what the shop keeps of one bounded context.
+type module struct {
+	name       string
+	weight     int // its share of the PostgreSQL connections
+	migrations func() []database.Migrations
+	build      func(s *shop, db *database.DB) (part, error)
+}
+
+// modules lists the bounded contexts in the order in which they start: who is
+// called comes before who calls.
+var modules = []module{
+	{"identity", 4, identitymodule.Migrations, buildIdentity},
+	{"catalog", 4, catalogmodule.Migrations, buildCatalog},
+	{"shipping", 3, shippingmodule.Migrations, buildShipping},
+	{"pricing", 6, pricingmodule.Migrations, buildPricing},
+	{"cart", 5, cartmodule.Migrations, buildCart},
+	{"inventory", 6, inventorymodule.Migrations, buildInventory},
+	{"payments", 7, paymentsmodule.Migrations, buildPayments},
+	{"orders", 8, ordersmodule.Migrations, buildOrders},
+}
+
+// contracts is what modules and handlers hold of each other.
+type contracts struct {
+	identity  identity.Service
+	catalog   catalog.Service
+	shipping  shipping.Service
+	pricing   pricing.Service
+	cart      cart.Service
+	inventory inventory.Service
+	payments  payments.Service
+	orders    orders.Service
+}
+
+// connect makes the calling ends. They answer Unavailable until the module
+// behind them is routed.
+func connect(conn func(module string) *port.Conn) contracts {
+	return contracts{
+		identity:  identity.NewClient(conn("identity")),
+		catalog:   catalog.NewClient(conn("catalog")),
+		shipping:  shipping.NewClient(conn("shipping")),
+		pricing:   pricing.NewClient(conn("pricing")),
+		cart:      cart.NewClient(conn("cart")),
+		inventory: inventory.NewClient(conn("inventory")),
+		payments:  payments.NewClient(conn("payments")),
+		orders:    orders.NewClient(conn("orders")),
+	}
+}
+
+// routes registers every HTTP handler. They are written against contracts, so
+// they are the same wherever the modules run.
+func routes(r *web.Router, c contracts) {
+	identityhttp.Register(r, identityhttp.Deps{Identity: c.identity, Cart: c.cart})
+	cataloghttp.Register(r, cataloghttp.Deps{Catalog: c.catalog, Pricing: c.pricing, Inventory: c.inventory})
+	pricinghttp.Register(r, pricinghttp.Deps{Pricing: c.pricing})
+	inventoryhttp.Register(r, inventoryhttp.Deps{Inventory: c.inventory})
+	carthttp.Register(r, carthttp.Deps{Cart: c.cart})
+	ordershttp.Register(r, ordershttp.Deps{Orders: c.orders})
+	paymentshttp.Register(r, paymentshttp.Deps{Payments: c.payments})
+	shippinghttp.Register(r, shippinghttp.Deps{Shipping: c.shipping})
+}
+
+func buildIdentity(s *shop, db *database.DB) (part, error) {
+	m, err := identitymodule.New(identitymodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Issuer: s.cfg.IssuerURL(),
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { identity.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildCatalog(s *shop, db *database.DB) (part, error) {
+	m, err := catalogmodule.New(catalogmodule.Deps{DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { catalog.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildShipping(s *shop, db *database.DB) (part, error) {
+	m, err := shippingmodule.New(shippingmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { shipping.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildPricing(s *shop, db *database.DB) (part, error) {
+	m, err := pricingmodule.New(pricingmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+		Catalog: s.contracts.catalog, Shipping: s.contracts.shipping,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { pricing.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildCart(s *shop, db *database.DB) (part, error) {
+	m, err := cartmodule.New(cartmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+		Catalog: s.contracts.catalog, Pricing: s.contracts.pricing,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { cart.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildInventory(s *shop, db *database.DB) (part, error) {
+	m, err := inventorymodule.New(inventorymodule.Deps{DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { inventory.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildPayments(s *shop, db *database.DB) (part, error) {
+	m, err := paymentsmodule.New(paymentsmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Provider: s.provider,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	}, nil
+}
+
+func buildOrders(s *shop, db *database.DB) (part, error) {
+	m, err := ordersmodule.New(ordersmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+		Cart: s.contracts.cart, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
+		Payments: s.contracts.payments, Shipping: s.contracts.shipping,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { orders.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, sagas: m.Sagas,
+	}, nil
+}

@@ -1,0 +1,180 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	attempts     = 6                     // of a transaction that lost against another one
+	firstPause   = 10 * time.Millisecond // before the second attempt, then doubled, with jitter
+	commitLimit  = 15 * time.Second      // a commit is not given up when its caller is
+	releaseLimit = 5 * time.Second
+)
+
+// ErrUnknownOutcome is in the chain where the connection was lost during a
+// commit: the transaction may have happened or not. Such a transaction is not
+// retried here; repeat the whole command under its idempotency key.
+var ErrUnknownOutcome = errors.New("the outcome of the commit is unknown")
+
+// ErrOutsideAtomic is in the chain where a write was refused because ctx carries
+// no transaction.
+var ErrOutsideAtomic = errors.New("writes need a transaction: wrap them in Atomic and use the context that it gives")
+
+// Atomic runs fn in one write transaction, which the ctx given to fn carries.
+// Inside a transaction of the same module it joins it; an error of the inner fn
+// then undoes nothing by itself. Inside a transaction of another module it is
+// refused. Serialization failures and deadlocks are retried, so fn must not keep
+// effects outside the database. Unique violations come back as
+// gorm.ErrDuplicatedKey in the chain. A transaction in which a statement failed
+// can do nothing more and is never committed, in either dialect.
+func (db *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error) error {
+	if t := open(ctx); t != nil {
+		if t.db != db {
+			return db.trespass(t)
+		}
+		if err := t.failure(); err != nil {
+			return broken(err)
+		}
+		return fn(ctx)
+	}
+	for attempt := 1; ; attempt++ {
+		hooks, again, err := db.once(ctx, fn)
+		if err == nil {
+			for _, hook := range hooks {
+				hook()
+			}
+			return nil
+		}
+		if !again || attempt == attempts {
+			return err
+		}
+		pause := firstPause << (attempt - 1)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+	}
+}
+
+// once runs fn in one transaction. again tells whether the transaction was
+// undone for a reason that may not be there the next time.
+func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hooks []func(), again bool, err error) {
+	t, err := db.start(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("begin transaction of %s: %w", db.module, Fault(ctx, err))
+	}
+	ended := false
+	defer func() { // a panic or runtime.Goexit goes through here
+		if !ended {
+			t.rollback(ctx)
+		}
+	}()
+	err = fn(context.WithValue(ctx, txKey{}, t))
+	ended = true
+	if failed := t.failure(); failed != nil {
+		t.rollback(ctx)
+		if err == nil {
+			err = broken(failed)
+		}
+		return nil, lost(failed), err
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		t.rollback(ctx)
+		return nil, false, err
+	}
+	if err := t.commit(ctx); err != nil {
+		return nil, lost(err), fmt.Errorf("commit transaction of %s: %w", db.module, err)
+	}
+	return t.hooks, false, nil
+}
+
+// start takes a connection and begins. A connection whose begin failed is not
+// used again: it may be inside a transaction.
+func (db *DB) start(ctx context.Context) (*tx, error) {
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &tx{db: db, conn: conn}
+	if _, err := conn.ExecContext(ctx, db.begin); err != nil {
+		t.discard()
+		return nil, err
+	}
+	t.stack = debug.Stack()
+	t.gorm = db.gorm.WithContext(ctx)
+	t.gorm.Statement.ConnPool = &txPool{t: t}
+	return t, nil
+}
+
+// commit outlives its caller: a commit that is given up half-way would leave an
+// unknown outcome.
+func (t *tx) commit(ctx context.Context) error {
+	t.end()
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	err := t.sendCommit(limited)
+	if err == nil {
+		_ = t.conn.Close() // gives it back to the pool
+		return nil
+	}
+	// SQLite keeps a transaction open when its commit fails; closing the
+	// connection undoes it.
+	t.discard()
+	if definite(err) {
+		return Fault(ctx, err)
+	}
+	return Fault(ctx, fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
+}
+
+var errSilentRollback = errors.New("the server undid the transaction because a statement in it had failed")
+
+func (t *tx) sendCommit(ctx context.Context) error {
+	if t.db.dialect == SQLite {
+		_, err := t.conn.ExecContext(ctx, "COMMIT")
+		return err
+	}
+	// PostgreSQL answers the commit of a failed transaction with "ROLLBACK" and
+	// no error, which database/sql does not show.
+	var failed error
+	err := t.conn.Raw(func(c any) error {
+		tag, err := c.(*stdlib.Conn).Conn().Exec(ctx, "COMMIT")
+		if err == nil && tag.String() != "COMMIT" {
+			failed = errSilentRollback
+		}
+		return err
+	})
+	return errors.Join(err, failed)
+}
+
+func (t *tx) rollback(ctx context.Context) {
+	t.end()
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseLimit)
+	defer cancel()
+	if _, err := t.conn.ExecContext(limited, "ROLLBACK"); err != nil {
+		t.discard()
+		return
+	}
+	_ = t.conn.Close()
+}
+
+// discard closes the connection for good instead of giving it back to the pool.
+func (t *tx) discard() {
+	_ = t.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = t.conn.Close()
+}
+
+func broken(err error) error {
+	return fmt.Errorf("the transaction can only be undone, because a statement in it failed before: %w", err)
+}

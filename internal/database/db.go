@@ -1,0 +1,77 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"gorm.io/gorm"
+)
+
+// DB is one module's data.
+type DB struct {
+	module  string
+	dialect Dialect
+	read    *sql.DB // refuses writes
+	write   *sql.DB // the same pool as read with PostgreSQL
+	gorm    *gorm.DB
+	dial    gorm.Dialector
+	log     *slog.Logger
+	begin   string // the statement that starts a write transaction
+
+	// migrator opens what migrations run on, with time-outs that fit them, and
+	// waits until no other process migrates the module.
+	migrator func(ctx context.Context) (conn *sql.DB, release func() error, err error)
+}
+
+// prepare makes the gorm handle, once the pools are open.
+func (db *DB) prepare(log *slog.Logger) error {
+	db.log = log
+	g, err := gorm.Open(db.dial, gormConfig(log, db.module))
+	if err != nil {
+		return fmt.Errorf("start gorm: %w", err)
+	}
+	db.gorm = g
+	return db.watch()
+}
+
+// Module that owns the data.
+func (db *DB) Module() string { return db.module }
+
+// Dialect of the database.
+func (db *DB) Dialect() Dialect { return db.dialect }
+
+// Conn is for statements: the transaction that ctx carries, else the read pool,
+// which refuses writes.
+func (db *DB) Conn(ctx context.Context) *gorm.DB {
+	t := open(ctx)
+	if t != nil && t.db == db {
+		g := t.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
+		g.Dialector = judge{Dialector: db.dial, ctx: ctx, t: t}
+		return g
+	}
+	g := db.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
+	g.Dialector = judge{Dialector: db.dial, ctx: ctx}
+	if t != nil {
+		g.Error = db.trespass(t)
+	}
+	return g
+}
+
+// Ping tells whether the data can be reached. Codes: Unavailable.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	if err := db.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ping %s: %w", db.module, Fault(ctx, err))
+	}
+	return nil
+}
+
+func (db *DB) close() error {
+	if db.read == db.write {
+		return db.write.Close()
+	}
+	return errors.Join(db.read.Close(), db.write.Close())
+}

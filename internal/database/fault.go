@@ -1,0 +1,166 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	gosqlite "github.com/glebarez/go-sqlite"
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+)
+
+// Result codes of SQLite; the low byte is the primary one.
+// https://www.sqlite.org/rescode.html
+const (
+	sqliteBusy      = 5
+	sqliteLocked    = 6
+	sqliteNoMem     = 7
+	sqliteReadOnly  = 8
+	sqliteInterrupt = 9
+	sqliteIOErr     = 10
+	sqliteFull      = 13
+	sqliteCantOpen  = 14
+	sqliteProtocol  = 15
+	sqliteCheck     = 19 | 1<<8
+	sqliteRowID     = 19 | 10<<8
+)
+
+// SQLSTATEs of PostgreSQL. https://www.postgresql.org/docs/current/errcodes-appendix.html
+const (
+	pgFeature       = "0A000" // with a prepared statement: its result type changed
+	pgReadOnly      = "25006"
+	pgIdleInTx      = "25P03"
+	pgSerialization = "40001"
+	pgDeadlock      = "40P01"
+	pgLockTimeout   = "55P03"
+	pgCanceled      = "57014"
+)
+
+// Fault gives an error of a database its meaning for callers: what a later try
+// may mend (connection lost, disk full, time-outs, lost against others) becomes
+// fault.Unavailable; a context's end stays what it is; all else stays as it is.
+// The cause stays in the chain.
+func Fault(ctx context.Context, err error) error {
+	var known *fault.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if stopped(err) && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	// What the SQLite dialect of gorm does not translate.
+	for code, meaning := range map[int]error{sqliteCheck: gorm.ErrCheckConstraintViolated, sqliteRowID: gorm.ErrDuplicatedKey} {
+		if sqliteCode(err) == code && !errors.Is(err, meaning) {
+			return fmt.Errorf("%w: %w", meaning, err)
+		}
+	}
+	if why := unavailable(err); why != "" {
+		return fault.Unavailable.Wrap(err, "%s", why)
+	}
+	return err
+}
+
+// unavailable says why the database could not serve, "" where it could.
+func unavailable(err error) string {
+	switch sqliteCode(err) & 0xff {
+	case sqliteBusy, sqliteLocked, sqliteProtocol:
+		return "the database is busy, try again"
+	case sqliteFull:
+		return "the disk of the database is full, try again later"
+	case sqliteNoMem, sqliteReadOnly, sqliteIOErr, sqliteCantOpen:
+		return "the database file cannot be used, try again later"
+	case sqliteInterrupt:
+		return "the statement was interrupted, try again"
+	}
+	if code := pgCode(err); code != "" {
+		switch {
+		case code == pgSerialization, code == pgDeadlock:
+			return "others changed the same data at the same time, try again"
+		case code == pgLockTimeout, code == pgCanceled, code == pgIdleInTx:
+			return "the database took too long, try again"
+		case code == pgReadOnly:
+			return "the database takes no writes at present, try again later"
+		case code[:2] == "08", code[:2] == "53", code[:2] == "57", code[:2] == "58":
+			return "the database cannot serve at present, try again later"
+		}
+		return ""
+	}
+	var network net.Error
+	var connect *pgconn.ConnectError
+	switch {
+	case errors.As(err, &connect), errors.As(err, &network),
+		errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "the database cannot be reached, try again later"
+	case errors.Is(err, ErrUnknownOutcome):
+		return "the connection was lost during the commit, try again with the same key"
+	}
+	return ""
+}
+
+// lost tells whether a transaction was undone only because of what others did
+// meanwhile, so that running it again makes sense.
+func lost(err error) bool {
+	if errors.Is(err, ErrUnknownOutcome) {
+		return false
+	}
+	switch pgCode(err) {
+	case pgSerialization, pgDeadlock, pgFeature:
+		return true
+	}
+	return false
+}
+
+// definite tells whether a commit that gave this error surely did not happen.
+func definite(err error) bool {
+	if errors.Is(err, errSilentRollback) {
+		return true
+	}
+	if code := sqliteCode(err); code != 0 {
+		return code&0xff != sqliteIOErr
+	}
+	code := pgCode(err)
+	if code == "" {
+		return false
+	}
+	switch code[:2] {
+	case "08", "57", "58", "XX":
+		return false
+	}
+	return true
+}
+
+// readOnly tells whether a write met a connection that takes none.
+func readOnly(err error) bool {
+	return sqliteCode(err)&0xff == sqliteReadOnly || pgCode(err) == pgReadOnly
+}
+
+func stopped(err error) bool {
+	return sqliteCode(err)&0xff == sqliteInterrupt || pgCode(err) == pgCanceled
+}
+
+func sqliteCode(err error) int {
+	var e *gosqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+func pgCode(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && len(e.Code) == 5 {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	gooseStore "github.com/pressly/goose/v3/database"
+)
+
+// Migrations is a named set of goose SQL files with a version table of its own.
+// A file *.postgres.sql or *.sqlite.sql is only for that dialect.
+type Migrations struct {
+	Name string // "orders", or "outbox" for a kit part
+	FS   fs.FS  // the files are at its root
+}
+
+// SetStatus is how far a set of migrations is.
+type SetStatus struct {
+	Set     string
+	Version int64    // the newest in the database, 0 where there is none
+	Known   int64    // the newest that this binary brings; Version is above it after a newer binary ran
+	Pending []string // file names, in order
+}
+
+var setName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// Migrate brings the sets to their newest version, in order, under a lock.
+// A database that a newer binary has brought further is left as it is: old and
+// new run side by side during an update.
+func (db *DB) Migrate(ctx context.Context, sets ...Migrations) (err error) {
+	return db.migrations(ctx, sets, func(set Migrations, p *goose.Provider) error {
+		results, err := p.Up(ctx)
+		for _, r := range results {
+			if r.Error == nil {
+				db.log.InfoContext(ctx, "migrated", "module", db.module, "set", set.Name,
+					"version", r.Source.Version, "file", r.Source.Path, "took", r.Duration.Round(time.Millisecond))
+			}
+		}
+		return err
+	})
+}
+
+// MigrationStatus tells how far each set is and what Migrate would do. It makes
+// the empty version tables where they are missing, and changes nothing else.
+func (db *DB) MigrationStatus(ctx context.Context, sets ...Migrations) ([]SetStatus, error) {
+	var all []SetStatus
+	err := db.migrations(ctx, sets, func(set Migrations, p *goose.Provider) error {
+		s := SetStatus{Set: set.Name}
+		files, err := p.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			s.Known = max(s.Known, f.Source.Version)
+			if f.State == goose.StatePending {
+				s.Pending = append(s.Pending, f.Source.Path)
+			}
+		}
+		s.Version, err = p.GetDBVersion(ctx)
+		all = append(all, s)
+		return err
+	})
+	return all, err
+}
+
+// migrations gives do a provider for each set, while no other process migrates
+// this module.
+func (db *DB) migrations(ctx context.Context, sets []Migrations, do func(Migrations, *goose.Provider) error) (err error) {
+	if open(ctx) != nil {
+		return fmt.Errorf("migrate %s: not inside a transaction", db.module)
+	}
+	pool, release, err := db.migrator(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", db.module, Fault(ctx, err))
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	dialect := goose.DialectPostgres
+	if db.dialect == SQLite {
+		dialect = goose.DialectSQLite3
+	}
+	for _, set := range sets {
+		if !setName.MatchString(set.Name) {
+			return fmt.Errorf("migrate %s: %q is no name of a set: 1 to 40 of a-z, 0-9 and _, starting with a letter", db.module, set.Name)
+		}
+		store, err := gooseStore.NewStore(dialect, "goose_"+set.Name)
+		if err != nil {
+			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
+		}
+		p, err := goose.NewProvider("", pool, dialectFS{set.FS, db.dialect},
+			goose.WithStore(store), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+		if errors.Is(err, goose.ErrNoMigrations) {
+			continue // all of the set's files are for the other dialect
+		}
+		if err != nil {
+			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
+		}
+		if err := do(set, p); err != nil {
+			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, Fault(ctx, err))
+		}
+	}
+	return nil
+}
+
+// dialectFS hides the files that are for the other dialect.
+type dialectFS struct {
+	fs.FS
+	dialect Dialect
+}
+
+// Glob implements fs.GlobFS, by which goose finds its files.
+func (d dialectFS) Glob(pattern string) ([]string, error) {
+	found, err := fs.Glob(d.FS, pattern)
+	if err != nil {
+		return nil, err
+	}
+	kept := found[:0]
+	for _, name := range found {
+		other := d.dialect == SQLite && strings.HasSuffix(name, ".postgres.sql") ||
+			d.dialect == Postgres && strings.HasSuffix(name, ".sqlite.sql")
+		if !other {
+			kept = append(kept, name)
+		}
+	}
+	return kept, nil
+}

@@ -1,0 +1,120 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"gorm.io/gorm"
+)
+
+// tx is an open transaction.
+type tx struct {
+	db    *DB
+	conn  *sql.Conn
+	gorm  *gorm.DB
+	stack []byte // where it was begun
+
+	mu     sync.Mutex
+	ended  bool
+	failed error // of the first statement that failed
+	hooks  []func()
+}
+
+type txKey struct{}
+
+// open gives the transaction that ctx carries, nil where there is none or where
+// it has ended.
+func open(ctx context.Context) *tx {
+	t, _ := ctx.Value(txKey{}).(*tx)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return nil
+	}
+	return t
+}
+
+// Detach gives ctx without its transaction: for a relay that deliberately hands
+// work to another module while it holds its own rows. What is done with the
+// result is neither undone nor committed with the transaction.
+func Detach(ctx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{}, (*tx)(nil))
+}
+
+// Inside tells whether ctx carries an open transaction of this module, which
+// Atomic would join.
+func (db *DB) Inside(ctx context.Context) bool {
+	t := open(ctx)
+	return t != nil && t.db == db
+}
+
+// AfterCommit runs fn once the outermost transaction of this module that ctx
+// carries has committed; at once where there is none. fn must not block.
+func (db *DB) AfterCommit(ctx context.Context, fn func()) {
+	t := open(ctx)
+	if t == nil || t.db != db {
+		fn()
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hooks = append(t.hooks, fn)
+}
+
+func (t *tx) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+}
+
+func (t *tx) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		t.failed = err
+	}
+}
+
+func (t *tx) failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed
+}
+
+// trespass reports, with both stacks, that a module's data is reached for inside
+// a transaction of another module. Where modules share a process this would work
+// today, and fail on the day when one of them moves out.
+func (db *DB) trespass(t *tx) error {
+	db.log.Error("transaction crosses modules",
+		"holder", t.db.module, "holder_stack", string(t.stack),
+		"other", db.module, "other_stack", string(debug.Stack()))
+	return fmt.Errorf("data of %s is not to be reached inside a transaction of %s: end the transaction first", db.module, t.db.module)
+}
+
+// txPool is the connection of a transaction as gorm sees it. It cannot begin,
+// commit or roll back: only Atomic does.
+type txPool struct{ t *tx }
+
+func (p *txPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return p.t.conn.PrepareContext(ctx, query)
+}
+
+func (p *txPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return p.t.conn.ExecContext(ctx, query, args...)
+}
+
+func (p *txPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return p.t.conn.QueryContext(ctx, query, args...)
+}
+
+func (p *txPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return p.t.conn.QueryRowContext(ctx, query, args...)
+}
+
+var _ gorm.ConnPool = (*txPool)(nil)

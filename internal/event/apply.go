@@ -1,0 +1,151 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// failure says which event of a batch its handler refused.
+type failure struct {
+	index int
+	cause error
+}
+
+func (f *failure) Error() string { return f.cause.Error() }
+func (f *failure) Unwrap() error { return f.cause }
+
+const redo = 5 // how often a batch is tried again when somebody else moved a cursor
+
+// Deliver applies events, each at most once, in order per aggregate. What fails
+// or comes too early is kept in the inbox and is no error: an error means that
+// nothing could be recorded, and that all of them must be delivered again.
+func (c *Consumer) Deliver(ctx context.Context, events []Envelope) error {
+	mine := make([]Envelope, 0, len(events))
+	for _, e := range events {
+		if slices.Contains(c.topics, e.Topic) {
+			mine = append(mine, e)
+		}
+	}
+	for len(mine) > 0 {
+		n := min(len(mine), batchSize)
+		if err := c.process(ctx, mine[:n], false); err != nil {
+			return fmt.Errorf("deliver events to %s: %w", c.Name(), err)
+		}
+		mine = mine[n:]
+	}
+	return nil
+}
+
+// process applies a batch in one transaction. When a handler fails, what stood
+// before it is applied without it, the event is kept for later, and the rest goes
+// on; events of the same aggregate then wait behind it.
+func (c *Consumer) process(ctx context.Context, batch []Envelope, retry bool) error {
+	for len(batch) > 0 {
+		err := c.apply(ctx, batch, retry)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, errMoved) {
+			return err // by now it is somebody else's work; redelivery sorts it out
+		}
+		var failed *failure
+		if !errors.As(err, &failed) {
+			if len(batch) > 1 { // not known whose fault: find out one by one
+				for i := range batch {
+					if err := c.process(ctx, batch[i:i+1], retry); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			failed = &failure{cause: err}
+		}
+		if failed.index > 0 {
+			if err := c.process(ctx, batch[:failed.index], retry); err != nil {
+				return err
+			}
+		}
+		if err := c.keep(ctx, batch[failed.index], failed.cause); err != nil {
+			return errors.Join(err, failed.cause)
+		}
+		batch = batch[failed.index+1:]
+	}
+	return nil
+}
+
+// apply is one transaction: cursors, handlers, cursors.
+func (c *Consumer) apply(ctx context.Context, batch []Envelope, retry bool) error {
+	var applied []Envelope
+	var unblock bool
+	var err error
+	for range redo {
+		err = c.db.Atomic(ctx, func(ctx context.Context) error {
+			applied, unblock = nil, false
+			var err error
+			applied, unblock, err = c.applyIn(ctx, batch, retry)
+			return err
+		})
+		if !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	now := c.now()
+	for _, e := range applied {
+		c.metrics.deliver(c.Name(), now.Sub(e.Time))
+	}
+	if unblock {
+		raise(c.wake)
+	}
+	return nil
+}
+
+func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (applied []Envelope, unblock bool, err error) {
+	conn := c.db.Conn(ctx)
+	all, err := c.cursorsOf(conn, batch)
+	if err != nil {
+		return nil, false, err
+	}
+	var kept map[string]bool
+	if !retry {
+		if kept, err = c.keptOf(conn, all); err != nil {
+			return nil, false, err
+		}
+	}
+	var early []Envelope
+	for i, e := range batch {
+		cur := all[e.key()]
+		switch {
+		case cur.duplicate(e.Version) || kept[e.ID]:
+		case cur.next(e.Version):
+			if err := c.handle(ctx, e); err != nil {
+				return nil, false, &failure{index: i, cause: err}
+			}
+			cur.advance(e.Version)
+			unblock = unblock || cur.Blocked
+			applied = append(applied, e)
+		default:
+			early = append(early, e)
+			cur.block()
+		}
+	}
+	if len(early) > 0 && !retry {
+		if err := c.wait(conn, early); err != nil {
+			return nil, false, err
+		}
+	}
+	if err := all.store(ctx, conn); err != nil {
+		return nil, false, err
+	}
+	if retry {
+		err = c.forget(conn, batch, all)
+	}
+	return applied, unblock, err
+}

@@ -1,0 +1,122 @@
+package event
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+const (
+	unknown = -1 // version of a cursor: nothing was applied yet, and an event waits
+	absent  = -2 // previous version of a cursor that was not there
+)
+
+// errMoved tells that somebody else applied events of the same aggregate meanwhile.
+var errMoved = errors.New("the cursor was moved by somebody else")
+
+// cursor remembers the highest version applied of one aggregate: what is not
+// above it is a duplicate. This memory never forgets and does not grow with events.
+type cursor struct {
+	Consumer    string
+	Topic       string
+	AggregateID string
+	Version     int64
+	Previous    int64
+	Blocked     bool // events wait; only a hint, the table inbox_pending is the truth
+
+	touched bool
+}
+
+// TableName tells gorm where cursors live.
+func (cursor) TableName() string { return "inbox_cursors" }
+
+// next tells whether version is the one to apply now.
+func (c *cursor) next(version int64) bool {
+	return version == max(c.Version, 0)+1
+}
+
+func (c *cursor) duplicate(version int64) bool { return version <= c.Version }
+
+func (c *cursor) advance(version int64) { c.Version, c.touched = version, true }
+
+func (c *cursor) block() {
+	if !c.Blocked {
+		c.Blocked, c.touched = true, true
+	}
+}
+
+type cursors map[key]*cursor
+
+// cursorsOf reads the cursors of the aggregates that events are about, in one query.
+func (c *Consumer) cursorsOf(conn *gorm.DB, events []Envelope) (cursors, error) {
+	topics, aggregates := subjects(events)
+	var found []cursor
+	err := conn.Model(&cursor{}).
+		Where("consumer = ? AND topic IN ? AND aggregate_id IN ?", c.Name(), topics, aggregates).
+		Find(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	all := make(cursors, len(aggregates))
+	for i := range found {
+		f := &found[i]
+		f.Previous = f.Version
+		all[key{f.Topic, f.AggregateID}] = f
+	}
+	for _, e := range events {
+		if all[e.key()] == nil {
+			all[e.key()] = &cursor{
+				Consumer: c.Name(), Topic: e.Topic, AggregateID: e.AggregateID, Version: unknown, Previous: absent,
+			}
+		}
+	}
+	return all, nil
+}
+
+func subjects(events []Envelope) (topics, aggregates []string) {
+	for _, e := range events {
+		topics, aggregates = append(topics, e.Topic), append(aggregates, e.AggregateID)
+	}
+	slices.Sort(topics)
+	slices.Sort(aggregates)
+	return slices.Compact(topics), slices.Compact(aggregates)
+}
+
+// store writes the cursors that were touched, in one statement that does nothing
+// to a cursor which is not where it was read. errMoved if there is one.
+func (all cursors) store(ctx context.Context, conn *gorm.DB) error {
+	var rows []*cursor
+	for _, c := range all {
+		if c.touched {
+			rows = append(rows, c)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	slices.SortFunc(rows, func(a, b *cursor) int { // one order for all, so that nobody deadlocks
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.AggregateID, b.AggregateID))
+	})
+	stored := conn.WithContext(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "consumer"}, {Name: "topic"}, {Name: "aggregate_id"}},
+		DoUpdates: clause.Assignments(map[string]any{
+			"version":  gorm.Expr("excluded.version"),
+			"previous": gorm.Expr("excluded.previous"),
+			"blocked":  gorm.Expr("inbox_cursors.blocked OR excluded.blocked"),
+		}),
+		Where: clause.Where{Exprs: []clause.Expression{
+			clause.Expr{SQL: "inbox_cursors.version = excluded.previous"},
+		}},
+	}).Create(&rows)
+	if stored.Error != nil {
+		return stored.Error
+	}
+	if stored.RowsAffected != int64(len(rows)) {
+		return errMoved
+	}
+	return nil
+}

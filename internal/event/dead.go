@@ -1,0 +1,141 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
+)
+
+// Dead is an event that a consumer could not apply: it waits for its next
+// attempt or its turn ("pending"), for a person ("parked"), or was given up
+// ("dropped").
+type Dead struct {
+	Event         Envelope  `json:"event"`
+	Consumer      string    `json:"consumer"`
+	State         string    `json:"state"`
+	Attempts      int       `json:"attempts"`
+	NextAttemptAt time.Time `json:"next_attempt_at"`
+	Reason        string    `json:"reason"`
+	FirstSeen     time.Time `json:"first_seen"`
+}
+
+func (p pending) dead() (Dead, error) {
+	e, err := Decode([]byte(p.Envelope))
+	return Dead{
+		Event: e, Consumer: p.Consumer, State: p.State, Attempts: p.Attempts,
+		NextAttemptAt: p.NextAttemptAt.Time, Reason: p.Reason, FirstSeen: p.FirstSeen.Time,
+	}, err
+}
+
+// DeadList gives up to limit events that the consumer could not apply, those
+// that are parked first, then the oldest. Dropped ones are not in it.
+func (c *Consumer) DeadList(ctx context.Context, limit int) ([]Dead, error) {
+	var rows []pending
+	err := c.db.Conn(ctx).Where("consumer = ? AND state <> ?", c.Name(), stateDropped).
+		Order("state, first_seen, event_id").Limit(limit).Find(&rows).Error // 'parked' sorts before 'pending'
+	if err != nil {
+		return nil, fmt.Errorf("list the dead letters of %s: %w", c.Name(), err)
+	}
+	list := make([]Dead, 0, len(rows))
+	for _, p := range rows {
+		d, err := p.dead()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// DeadShow gives one of them, dropped or not. Codes: NotFound.
+func (c *Consumer) DeadShow(ctx context.Context, eventID string) (Dead, error) {
+	p, err := c.deadRow(c.db.Conn(ctx), eventID)
+	if err != nil {
+		return Dead{}, err
+	}
+	return p.dead()
+}
+
+func (c *Consumer) deadRow(conn *gorm.DB, eventID string) (pending, error) {
+	var rows []pending
+	err := conn.Where("consumer = ? AND event_id = ?", c.Name(), eventID).Limit(1).Find(&rows).Error
+	if err != nil {
+		return pending{}, fmt.Errorf("read a dead letter of %s: %w", c.Name(), err)
+	}
+	if len(rows) == 0 {
+		return pending{}, fault.NotFound.Errorf("%s has no dead letter %s: list them to see which there are", c.Name(), eventID)
+	}
+	return rows[0], nil
+}
+
+// DeadReplay tries events again at once, with all their attempts before them;
+// without ids all that are parked. It returns how many there are.
+func (c *Consumer) DeadReplay(ctx context.Context, eventIDs ...string) (int64, error) {
+	var n int64
+	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+		q := c.db.Conn(ctx).Model(&pending{}).Where("consumer = ?", c.Name())
+		if len(eventIDs) > 0 {
+			q = q.Where("event_id IN ? AND state <> ?", eventIDs, stateDropped)
+		} else {
+			q = q.Where("state = ?", stateParked)
+		}
+		done := q.Updates(map[string]any{"state": statePending, "attempts": 0, "next_attempt_at": database.At(c.now())})
+		n = done.RowsAffected
+		return done.Error
+	})
+	if err != nil {
+		return 0, fmt.Errorf("replay dead letters of %s: %w", c.Name(), err)
+	}
+	raise(c.wake)
+	return n, nil
+}
+
+// DeadDrop gives an event up for good: its effect will never happen at this
+// consumer, and what waits behind it goes on. reason and the last error stay on
+// record. Only the first of an aggregate can be dropped.
+// Codes: NotFound, Invalid.
+func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
+	if reason == "" {
+		return fault.Invalid.Errorf("say why event %s is given up", eventID)
+	}
+	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+		conn := c.db.Conn(ctx)
+		p, err := c.deadRow(conn, eventID)
+		if err != nil {
+			return err
+		}
+		d, err := p.dead()
+		if err != nil {
+			return err
+		}
+		all, err := c.cursorsOf(conn, []Envelope{d.Event})
+		if err != nil {
+			return err
+		}
+		cur := all[d.Event.key()]
+		if p.State == stateDropped || !cur.next(p.Version) {
+			return fault.Invalid.Errorf("event %s is version %d, but version %d comes next for %s: begin with that",
+				eventID, p.Version, max(cur.Version, 0)+1, p.AggregateID)
+		}
+		err = conn.Model(&pending{}).Where("consumer = ? AND event_id = ?", c.Name(), eventID).
+			Updates(map[string]any{"state": stateDropped, "reason": reason + "; last error: " + p.Reason}).Error
+		if err != nil {
+			return err
+		}
+		cur.advance(p.Version)
+		if err := all.store(ctx, conn); err != nil {
+			return err
+		}
+		return c.unblock(conn, []Envelope{d.Event})
+	})
+	if err != nil {
+		return fmt.Errorf("drop a dead letter of %s: %w", c.Name(), err)
+	}
+	raise(c.wake)
+	return nil
+}

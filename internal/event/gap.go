@@ -1,0 +1,96 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/banyan-tree/banyan/internal/database"
+)
+
+// gap is an aggregate of which events wait for one that did not come.
+type gap struct {
+	Topic       string
+	AggregateID string
+	Head        int64 // lowest version that waits
+	Version     int64 // of the cursor
+}
+
+func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, error) {
+	var found []gap
+	err := c.db.Conn(ctx).Raw(`SELECT p.topic, p.aggregate_id, MIN(p.version) AS head, c.version AS version
+		FROM inbox_pending AS p
+		JOIN inbox_cursors AS c ON c.consumer = p.consumer AND c.topic = p.topic AND c.aggregate_id = p.aggregate_id
+		WHERE p.consumer = ? AND p.state <> 'dropped'
+		GROUP BY p.topic, p.aggregate_id, c.version
+		HAVING MIN(p.version) > CASE WHEN c.version < 0 THEN 1 ELSE c.version + 1 END AND MIN(p.first_seen) <= ?
+		ORDER BY p.topic, p.aggregate_id LIMIT ?`,
+		c.Name(), database.At(c.now().Add(-patience)), headsAtOnce).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for gaps of %s: %w", c.Name(), err)
+	}
+	return found, nil
+}
+
+// closeGaps fetches missing events from the logs of the sources. They can be
+// there: an older version of the program, which did not know this consumer,
+// relayed them during a rolling start. Where retention has dropped the beginning
+// of an aggregate that the consumer never met, it starts with what is left.
+func (b *Bus) closeGaps(ctx context.Context, c *Consumer) error {
+	found, err := c.gaps(ctx, c.GapPatience)
+	if err != nil {
+		return err
+	}
+	for _, g := range found {
+		for _, r := range b.sources {
+			if err := c.closeGap(ctx, r.outbox, g); err != nil {
+				return fmt.Errorf("close a gap of %s in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
+	k := key{g.Topic, g.AggregateID}
+	missing, err := o.between(ctx, k, max(g.Version, 0), g.Head)
+	if err != nil {
+		return err
+	}
+	first := g.Head
+	if len(missing) > 0 {
+		first = missing[0].Version
+	}
+	if g.Version < 0 && first > 1 {
+		if err := c.startAt(ctx, o, k, first); err != nil {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return c.Deliver(ctx, missing)
+}
+
+// startAt begins an aggregate in the middle, if the log proves that the
+// beginning existed and was dropped.
+func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, first int64) error {
+	trimmed, err := o.trimmed(ctx)
+	if err != nil || !trimmed {
+		return err
+	}
+	here, err := o.between(ctx, k, first-1, first+1)
+	if err != nil || len(here) == 0 {
+		return err // the log of another source
+	}
+	unknownOnly := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < 0"}}
+	err = c.db.Atomic(ctx, func(ctx context.Context) error {
+		return c.place(c.db.Conn(ctx), []base{{Topic: k.topic, AggregateID: k.aggregate, First: first}}, unknownOnly)
+	})
+	if err == nil {
+		raise(c.wake)
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package event_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+	"pgregory.net/rapid"
+
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/port"
+)
+
+func envelope(aggregate string, version int64) event.Envelope {
+	data, _ := json.Marshal(counted{N: version})
+	return event.Envelope{
+		ID: fmt.Sprintf("%s-%d", aggregate, version), Source: "source", Topic: happened.Topic(), Type: happened.Name(),
+		AggregateID: aggregate, Version: version, Time: time.Now(), Data: data,
+	}
+}
+
+func envelopes(aggregate string, versions ...int64) []event.Envelope {
+	all := make([]event.Envelope, len(versions))
+	for i, v := range versions {
+		all[i] = envelope(aggregate, v)
+	}
+	return all
+}
+
+func TestDuplicatesAndDisorderGiveEachEffectOnceInOrder(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		n := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			n++
+			aggregate := fmt.Sprint("a", n)
+			last := rapid.Int64Range(1, 8).Draw(rt, "last")
+			shuffled := rapid.Permutation(upTo(last)).Draw(rt, "order")
+			again := rapid.SliceOfN(rapid.Int64Range(1, last), 0, 5).Draw(rt, "again")
+			all := append(envelopes(aggregate, shuffled...), envelopes(aggregate, again...)...)
+			for len(all) > 0 {
+				k := rapid.IntRange(1, len(all)).Draw(rt, "batch")
+				require.NoError(rt, b.consumer.Deliver(t.Context(), all[:k]))
+				all = all[k:]
+				if rapid.Bool().Draw(rt, "drain") {
+					b.drain(t)
+				}
+			}
+			b.drain(t)
+			require.Equal(rt, upTo(last), s.effects(t, aggregate))
+		})
+		left, err := b.consumer.DeadList(t.Context(), 10)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	})
+}
+
+func TestGapIsWaitedForNotSkipped(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 1, 3, 4)))
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("b", 1, 2)))
+		b.drain(t)
+		require.Equal(t, upTo(1), s.effects(t, "a"))
+		require.Equal(t, upTo(2), s.effects(t, "b"))
+		stats, err := b.bus.Stats(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []event.ConsumerStats{{Consumer: "target", Pending: 2}}, stats.Consumers)
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 2)))
+		b.drain(t)
+		require.Equal(t, upTo(4), s.effects(t, "a"))
+	})
+}
+
+func TestPoisonIsParkedAndStopsNobodyElse(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.consumer.MaxAttempts = 2
+		b.failing(func(m event.Meta) error {
+			switch {
+			case m.AggregateID == "bad" && m.Version == 2:
+				return errors.New("cannot digest this")
+			case m.AggregateID == "worse":
+				panic("out of my mind")
+			}
+			return nil
+		})
+		b.start(t)
+		for v := range int64(3) {
+			for _, a := range []string{"good", "bad", "worse", "fine"} {
+				b.publish(t, a, v+1)
+			}
+		}
+		require.Eventually(t, func() bool {
+			stats, err := b.bus.Stats(ctx)
+			return err == nil && stats.Consumers[0].Parked == 2 && stats.Sources[0].Unsent == 0
+		}, 30*time.Second, 10*time.Millisecond)
+		b.drain(t)
+		require.Equal(t, upTo(3), s.effects(t, "good"))
+		require.Equal(t, upTo(3), s.effects(t, "fine"))
+		require.Equal(t, upTo(1), s.effects(t, "bad"))
+		require.Empty(t, s.effects(t, "worse"))
+		dead, err := b.consumer.DeadList(ctx, 10)
+		require.NoError(t, err)
+		require.Len(t, dead, 5) // two parked, three behind them
+		reasons := map[string]string{}
+		for _, d := range dead[:2] {
+			require.Equal(t, "parked", d.State)
+			require.Equal(t, 2, d.Attempts)
+			reasons[d.Event.AggregateID] = d.Reason
+		}
+		require.Contains(t, reasons["bad"], "cannot digest this")
+		require.Contains(t, reasons["worse"], "out of my mind")
+
+		b.failing(nil)
+		n, err := b.consumer.DeadReplay(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+		b.drain(t)
+		require.Equal(t, upTo(3), s.effects(t, "bad"))
+		require.Equal(t, upTo(3), s.effects(t, "worse"))
+	})
+}
+
+func TestDroppedEventLetsTheOthersGoOn(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.Version == 2 {
+				return errors.New("never")
+			}
+			return nil
+		})
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 1, 2, 3)))
+		require.Error(t, b.consumer.DeadDrop(ctx, "a-3", "not the first"))
+		require.Error(t, b.consumer.DeadDrop(ctx, "a-2", ""))
+		require.NoError(t, b.consumer.DeadDrop(ctx, "a-2", "the customer agreed"))
+		b.drain(t)
+		require.Equal(t, []int64{1, 3}, s.effects(t, "a"))
+		gone, err := b.consumer.DeadShow(ctx, "a-2")
+		require.NoError(t, err)
+		require.Equal(t, "dropped", gone.State)
+		require.Equal(t, "the customer agreed; last error: never", gone.Reason)
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 2, 4)))
+		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
+	})
+}
+
+func TestHangingHandlerIsGivenUp(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.consumer.MaxAttempts, b.consumer.Deadline = 1, 50*time.Millisecond
+		release := make(chan struct{})
+		defer close(release)
+		b.failing(func(m event.Meta) error {
+			if m.AggregateID == "stuck" {
+				<-release
+			}
+			return nil
+		})
+		require.NoError(t, b.consumer.Deliver(t.Context(), append(envelopes("stuck", 1), envelopes("a", 1)...)))
+		require.Equal(t, upTo(1), s.effects(t, "a"))
+		dead, err := b.consumer.DeadShow(t.Context(), "stuck-1")
+		require.NoError(t, err)
+		require.Contains(t, dead.Reason, "did not come back")
+	})
+}
+
+func TestHandlerActsForTheShopInThePublishersTrace(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		var principal port.Principal
+		var span trace.SpanContext
+		watcher := event.NewConsumer(s.source, time.Now)
+		event.On(watcher, happened, func(ctx context.Context, _ event.Meta, _ counted) error {
+			principal, span = port.PrincipalFrom(ctx), trace.SpanContextFromContext(ctx)
+			return nil
+		})
+		b.bus.Subscribe(watcher)
+		want := trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1, 2, 3}, SpanID: trace.SpanID{4, 5}, TraceFlags: trace.FlagsSampled,
+		})
+		ctx := trace.ContextWithSpanContext(t.Context(), want)
+		require.NoError(t, s.source.Atomic(ctx, func(ctx context.Context) error {
+			return b.outbox.Publish(ctx, happened.New("a", 1, counted{N: 1}))
+		}))
+		b.drain(t)
+		require.Equal(t, port.System("source"), principal)
+		require.Equal(t, want.TraceID(), span.TraceID())
+		require.Equal(t, want.SpanID(), span.SpanID())
+	})
+}
+
+func TestTypesWithoutHandlerOnlyMoveTheCursor(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		require.NoError(t, s.source.Atomic(t.Context(), func(ctx context.Context) error {
+			return b.outbox.Publish(ctx, happened.New("a", 1, counted{N: 1}), other.New("a", 2, counted{N: 2}), happened.New("a", 3, counted{N: 3}))
+		}))
+		b.drain(t)
+		require.Equal(t, []int64{1, 3}, s.effects(t, "a"))
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	good, err := json.Marshal(envelope("a", 1))
+	require.NoError(f, err)
+	f.Add(good)
+	f.Add([]byte(`{"id":"1","aggregateversion":-1}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := event.Decode(body)
+		if err != nil {
+			return
+		}
+		require.Positive(t, e.Version)
+		again, err := json.Marshal(e)
+		require.NoError(t, err)
+		same, err := event.Decode(again)
+		require.NoError(t, err)
+		require.Equal(t, e.ID, same.ID)
+		require.Equal(t, e.Version, same.Version)
+		require.JSONEq(t, string(e.Data), string(same.Data))
+	})
+}

@@ -1,0 +1,201 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
+)
+
+const (
+	upkeepEvery = time.Hour
+	monthsAhead = 2
+	trimAtOnce  = 1000
+)
+
+// Retention says how long sent events stay in the logs of the sources; 0, the
+// default, is for ever. With PostgreSQL whole months are dropped.
+func (b *Bus) Retention(keep time.Duration) { b.keep = keep }
+
+// upkeep makes the months to come and drops those that retention lets go.
+func (b *Bus) upkeep(ctx context.Context) error {
+	for ctx.Err() == nil {
+		for _, r := range b.sources {
+			err := r.outbox.MakePartitions(ctx)
+			if b.keep > 0 {
+				_, trim := r.outbox.Trim(ctx, r.outbox.now().Add(-b.keep))
+				err = errors.Join(err, trim)
+			}
+			if err != nil && ctx.Err() == nil {
+				b.log.WarnContext(ctx, "event log upkeep", "module", r.outbox.Module(), "error", err)
+			}
+		}
+		sleep(ctx, upkeepEvery, nil)
+	}
+	return nil
+}
+
+// MakePartitions makes the partitions of this month and the next ones; on SQLite
+// there is nothing to do. A month of which the default partition has rows
+// already stays there.
+func (o *Outbox) MakePartitions(ctx context.Context) error {
+	if o.db.Dialect() != database.Postgres {
+		return nil
+	}
+	now := o.now()
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for n := range monthsAhead + 1 {
+		if err := o.makePartition(ctx, first.AddDate(0, n, 0)); err != nil {
+			return fmt.Errorf("make partition %s of the event log: %w", partitionName(first.AddDate(0, n, 0)), err)
+		}
+	}
+	return nil
+}
+
+const partitionLayout = "outbox_2006_01"
+
+func partitionName(month time.Time) string { return month.Format(partitionLayout) }
+
+func (o *Outbox) makePartition(ctx context.Context, month time.Time) error {
+	name, end := partitionName(month), month.AddDate(0, 1, 0)
+	all, err := o.partitions(ctx)
+	if err != nil || all[name] {
+		return err
+	}
+	return o.db.Atomic(ctx, func(ctx context.Context) error {
+		conn := o.db.Conn(ctx)
+		if err := lockLog(conn); err != nil {
+			return err
+		}
+		var taken bool
+		err := conn.Raw(`SELECT EXISTS (SELECT 1 FROM outbox_default WHERE recorded_at >= ? AND recorded_at < ?)`,
+			database.At(month), database.At(end)).Scan(&taken).Error
+		if err != nil || taken {
+			return err
+		}
+		// Names and bounds are made of numbers here, and DDL takes no parameters.
+		return errors.Join(
+			conn.Exec(fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF outbox FOR VALUES FROM ('%s') TO ('%s')`,
+				name, month.Format(time.RFC3339), end.Format(time.RFC3339))).Error,
+			conn.Exec(fmt.Sprintf(`CREATE UNIQUE INDEX IF NOT EXISTS %s_version ON %s (topic, aggregate_id, version)`, name, name)).Error,
+		)
+	})
+}
+
+// lockLog lets one instance at a time change the partitions, and does not make
+// publishers wait long behind it.
+func lockLog(conn *gorm.DB) error {
+	err := conn.Exec(`SET LOCAL lock_timeout = '2s'`).Error
+	if err != nil {
+		return err
+	}
+	return conn.Exec(`LOCK TABLE outbox_trimmed IN EXCLUSIVE MODE`).Error
+}
+
+var monthly = regexp.MustCompile(`^outbox_\d{4}_\d{2}$`)
+
+// partitions gives the names of the months that have a partition.
+func (o *Outbox) partitions(ctx context.Context) (map[string]bool, error) {
+	var names []string
+	err := o.db.Conn(ctx).Raw(`SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'outbox'::regclass`).Scan(&names).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the partitions of the event log: %w", err)
+	}
+	all := map[string]bool{}
+	for _, name := range names {
+		if monthly.MatchString(name) {
+			all[name] = true
+		}
+	}
+	return all, nil
+}
+
+// Trim drops sent events recorded before an instant: single events on SQLite and
+// in the default partition, else whole months in which everything was sent. It
+// returns how many events or months it dropped.
+func (o *Outbox) Trim(ctx context.Context, before time.Time) (int64, error) {
+	var dropped int64
+	if o.db.Dialect() == database.Postgres {
+		all, err := o.partitions(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for name := range all {
+			month, err := time.Parse(partitionLayout, name)
+			if err != nil || month.AddDate(0, 1, 0).After(before) {
+				continue
+			}
+			gone, err := o.dropMonth(ctx, name, before)
+			if err != nil {
+				return dropped, fmt.Errorf("drop partition %s of the event log: %w", name, err)
+			}
+			if gone {
+				dropped++
+			}
+		}
+	}
+	rows, err := o.trimRows(ctx, before)
+	return dropped + rows, err
+}
+
+func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (gone bool, err error) {
+	err = o.db.Atomic(ctx, func(ctx context.Context) error {
+		conn := o.db.Conn(ctx)
+		if err := lockLog(conn); err != nil {
+			return err
+		}
+		var has struct{ Unsent, Rows bool }
+		err := conn.Raw(fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM %s WHERE sent_at IS NULL) AS unsent, EXISTS (SELECT 1 FROM %s) AS rows`,
+			name, name)).Scan(&has).Error
+		if gone = err == nil && !has.Unsent; !gone {
+			return err
+		}
+		if has.Rows {
+			if err := noteTrim(conn, before); err != nil {
+				return err
+			}
+		}
+		return conn.Exec(fmt.Sprintf(`DROP TABLE IF EXISTS %s`, name)).Error
+	})
+	return gone && err == nil, err
+}
+
+func (o *Outbox) trimRows(ctx context.Context, before time.Time) (int64, error) {
+	table := "outbox"
+	if o.db.Dialect() == database.Postgres {
+		table = "outbox_default"
+	}
+	var dropped int64
+	for ctx.Err() == nil {
+		var n int64
+		err := o.db.Atomic(ctx, func(ctx context.Context) error {
+			conn := o.db.Conn(ctx)
+			done := conn.Exec(fmt.Sprintf(`DELETE FROM %s WHERE id IN (
+				SELECT id FROM %s WHERE recorded_at < ? AND sent_at IS NOT NULL ORDER BY recorded_at LIMIT ?)`, table, table),
+				database.At(before), trimAtOnce)
+			if n = done.RowsAffected; done.Error != nil || n == 0 {
+				return done.Error
+			}
+			return noteTrim(conn, before)
+		})
+		if err != nil {
+			return dropped, fmt.Errorf("drop old events of the log: %w", err)
+		}
+		if dropped += n; n < trimAtOnce {
+			break
+		}
+	}
+	return dropped, ctx.Err()
+}
+
+// noteTrim records that the log no longer begins at the beginning.
+func noteTrim(conn *gorm.DB, before time.Time) error {
+	return conn.Exec(`INSERT INTO outbox_trimmed (one, before) VALUES (1, ?)
+		ON CONFLICT (one) DO UPDATE SET before = excluded.before`, database.At(before)).Error
+}

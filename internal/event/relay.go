@@ -1,0 +1,207 @@
+package event
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/id"
+)
+
+const (
+	pollEvery = time.Second           // the net for rows of other processes
+	busyPause = 50 * time.Millisecond // before asking again for lanes that others hold
+)
+
+// relay sends what is in one outbox.
+type relay struct {
+	bus    *Bus
+	outbox *Outbox
+	most   int // lanes held at a time
+}
+
+func newRelay(b *Bus, o *Outbox) *relay {
+	r := &relay{bus: b, outbox: o, most: lanes}
+	if o.db.Dialect() == database.Postgres {
+		r.most = lanes / 2 // leave some to the other instances
+	}
+	return r
+}
+
+// run passes whenever a commit wakes it, and each second.
+func (r *relay) run(ctx context.Context) error {
+	var pause backoff
+	for ctx.Err() == nil {
+		again, err := r.pass(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			r.bus.log.WarnContext(ctx, "relay", "module", r.outbox.Module(), "error", err)
+			pause.sleep(ctx)
+		case again == busy:
+			pause = 0
+			sleep(ctx, busyPause, nil)
+		case again == idle:
+			pause = 0
+			sleep(ctx, pollEvery, r.outbox.wake)
+		default:
+			pause = 0
+		}
+	}
+	return nil
+}
+
+// outcome of a pass.
+type outcome int
+
+const (
+	idle outcome = iota // nothing to send
+	busy                // others hold the lanes that have something to send
+	sent
+)
+
+// fairPass is how many batches a pass sends before it lets go of its lanes.
+const fairPass = 16
+
+// pass holds lanes until they are empty, or others had to wait long enough.
+func (r *relay) pass(ctx context.Context) (outcome, error) {
+	if unsent, err := r.outbox.unsent(ctx); err != nil || !unsent {
+		return idle, err
+	}
+	r.bus.running.Add(1)
+	defer r.bus.running.Add(-1)
+	h, rows, err := r.outbox.claim(ctx, id.V7(), r.most)
+	if err != nil {
+		return idle, err
+	}
+	if len(h.lanes) == 0 {
+		return busy, nil
+	}
+	for n := 0; len(rows) > 0 && err == nil; n++ {
+		if n == fairPass {
+			break
+		}
+		if err = r.deliver(ctx, h, rows); err == nil {
+			rows, err = r.outbox.settle(ctx, h, rows)
+			r.bus.moves.Add(1)
+		}
+	}
+	if len(rows) > 0 || err != nil {
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		err = errors.Join(err, r.outbox.release(release, h))
+	}
+	return sent, err
+}
+
+// deliver gives a batch to all sinks at once and waits for all of them.
+func (r *relay) deliver(ctx context.Context, h hold, rows []row) error {
+	envelopes := inOrder(rows, r.outbox.Module())
+	stop := r.keepHold(ctx, h)
+	defer stop()
+	var group errgroup.Group
+	var only []func() error
+	for _, s := range r.bus.sinks {
+		events := s.wants(envelopes)
+		if len(events) > 0 {
+			only = append(only, func() error { return s.Deliver(ctx, events) })
+		}
+	}
+	if len(only) == 1 {
+		return only[0]()
+	}
+	for _, deliver := range only {
+		group.Go(deliver)
+	}
+	return group.Wait()
+}
+
+func (s sink) wants(events []Envelope) []Envelope {
+	if s.topics == nil {
+		return events
+	}
+	var wanted []Envelope
+	for _, e := range events {
+		if s.topics[e.Topic] {
+			wanted = append(wanted, e)
+		}
+	}
+	return wanted
+}
+
+// inOrder sorts events by id, and those of one aggregate by version: two
+// processes whose clocks differ can make ids in the wrong order.
+func inOrder(rows []row, source string) []Envelope {
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.ID, b.ID) })
+	places := map[key][]int{}
+	events := make([]Envelope, len(rows))
+	for i, r := range rows {
+		events[i] = r.envelope(source)
+		places[events[i].key()] = append(places[events[i].key()], i)
+	}
+	for _, at := range places {
+		if len(at) < 2 {
+			continue
+		}
+		same := make([]Envelope, len(at))
+		for i, place := range at {
+			same[i] = events[place]
+		}
+		slices.SortFunc(same, func(a, b Envelope) int { return cmp.Compare(a.Version, b.Version) })
+		for i, place := range at {
+			events[place] = same[i]
+		}
+	}
+	return events
+}
+
+// keepHold renews the lease for as long as a delivery takes.
+func (r *relay) keepHold(ctx context.Context, h hold) (stop func()) {
+	done := make(chan struct{})
+	timer := time.AfterFunc(leaseRenew, func() {
+		ticker := time.NewTicker(leaseRenew)
+		defer ticker.Stop()
+		for {
+			if err := r.outbox.renew(ctx, h); err != nil && ctx.Err() == nil {
+				r.bus.log.WarnContext(ctx, "renew lanes", "module", r.outbox.Module(), "error", err)
+			}
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+	return func() {
+		timer.Stop()
+		close(done)
+	}
+}
+
+// backoff doubles from 100 ms to 10 s, with full jitter.
+type backoff time.Duration
+
+func (b *backoff) sleep(ctx context.Context) {
+	*b = min(max(*b*2, backoff(100*time.Millisecond)), backoff(10*time.Second))
+	sleep(ctx, time.Millisecond+rand.N(time.Duration(*b)), nil)
+}
+
+// sleep waits for d, a wake-up call or the end of ctx.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}

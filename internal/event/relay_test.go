@@ -1,0 +1,65 @@
+package event_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/database"
+)
+
+func TestCommittedEventHasItsEffect(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.start(t)
+		b.publish(t, "a", 1)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 1 }, 20*time.Second, 5*time.Millisecond)
+		b.publish(t, "a", 2, 3, 4)
+		b.drain(t)
+		require.Equal(t, upTo(4), s.effects(t, "a"))
+	})
+}
+
+func TestRolledBackTransactionLeavesNoEvent(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		broken := errors.New("changed its mind")
+		err := s.source.Atomic(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, b.outbox.Publish(ctx, happened.New("a", 1, counted{N: 1})))
+			return broken
+		})
+		require.ErrorIs(t, err, broken)
+		b.drain(t)
+		require.Empty(t, s.effects(t, "a"))
+		b.publish(t, "a", 1)
+		b.drain(t)
+		require.Equal(t, upTo(1), s.effects(t, "a"))
+	})
+}
+
+func TestPublishOutsideATransactionIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		require.ErrorIs(t, b.outbox.Publish(t.Context(), happened.New("a", 1, counted{})), database.ErrOutsideAtomic)
+	})
+}
+
+func TestManyAggregatesKeepTheirOrder(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.start(t)
+		for v := int64(1); v <= 10; v++ {
+			for a := range 40 {
+				b.publish(t, fmt.Sprint("a", a), v)
+			}
+		}
+		b.drain(t)
+		for a := range 40 {
+			require.Equal(t, upTo(10), s.effects(t, fmt.Sprint("a", a)))
+		}
+	})
+}

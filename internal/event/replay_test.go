@@ -1,0 +1,181 @@
+package event_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/id"
+)
+
+func (s shop) forgetEffects(t testing.TB) {
+	t.Helper()
+	require.NoError(t, s.target.Atomic(t.Context(), func(ctx context.Context) error {
+		return s.target.Conn(ctx).Exec(`DELETE FROM effects`).Error
+	}))
+}
+
+func TestReplayRebuildsAReadModel(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		for a := range 30 {
+			b.publish(t, fmt.Sprint("a", a), upTo(50)...)
+		}
+		b.drain(t)
+		middle := clock.System()
+		b.publish(t, "a1", 51, 52)
+		b.drain(t)
+
+		s.forgetEffects(t)
+		var last, total int64
+		n, err := b.bus.Replay(ctx, "target", time.Time{}, func(done, of int64) { last, total = done, of })
+		require.NoError(t, err)
+		require.EqualValues(t, 1502, n)
+		require.Equal(t, []int64{1502, 1502}, []int64{last, total})
+		require.Equal(t, upTo(52), s.effects(t, "a1"))
+		require.Equal(t, upTo(50), s.effects(t, "a29"))
+
+		s.forgetEffects(t)
+		n, err = b.bus.Replay(ctx, "target", middle, nil)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+		require.Equal(t, []int64{51, 52}, s.effects(t, "a1"))
+		b.publish(t, "a29", 51) // an aggregate that the replay did not touch goes on
+		b.drain(t)
+		require.Equal(t, []int64{51}, s.effects(t, "a29"))
+	})
+}
+
+func TestReplayBesideTrafficLosesAndDoublesNothing(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		for a := range 20 {
+			b.publish(t, fmt.Sprint("a", a), upTo(30)...)
+		}
+		b.drain(t)
+		b.start(t)
+		s.forgetEffects(t)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for v := int64(31); v <= 40; v++ {
+				for a := range 20 {
+					b.publish(t, fmt.Sprint("b", a), v-30)
+				}
+			}
+		}()
+		_, err := b.bus.Replay(t.Context(), "target", time.Time{}, nil)
+		require.NoError(t, err)
+		<-done
+		b.drain(t)
+		for a := range 20 {
+			require.Equal(t, upTo(30), s.effects(t, fmt.Sprint("a", a)))
+			require.Subset(t, s.effects(t, fmt.Sprint("b", a)), upTo(10))
+		}
+	})
+}
+
+func TestNewConsumerIsCaughtUpFromTheLog(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		old, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+		require.NoError(t, err)
+		outbox := event.NewOutbox(s.source, clock.System, id.V7)
+		old.Source(outbox)
+		writer := &bundle{shop: s}
+		writer.outbox = outbox
+		writer.publish(t, "a", upTo(20)...)
+		writer.publish(t, "b", upTo(5)...)
+		require.NoError(t, old.Drain(t.Context()))
+
+		b := s.instance(t)
+		b.publish(t, "a", 21)
+		b.start(t)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 21 && len(s.effects(t, "b")) == 5 }, 20*time.Second, 10*time.Millisecond)
+		require.Equal(t, upTo(21), s.effects(t, "a"))
+	})
+}
+
+func registered(t *testing.T, s shop) bool {
+	t.Helper()
+	var n int
+	require.NoError(t, s.target.Conn(t.Context()).Raw(`SELECT count(*) FROM inbox_consumers`).Scan(&n).Error)
+	return n > 0
+}
+
+// An older program relays an event during a rolling start, which the new
+// consumer therefore never gets; the next one tells it that something is missing.
+func TestMissingEventIsFetchedFromTheLog(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.consumer.GapPatience = 100 * time.Millisecond
+		stop := b.start(t)
+		b.publish(t, "a", 1)
+		require.Eventually(t, func() bool { return registered(t, s) }, 20*time.Second, 5*time.Millisecond)
+		b.drain(t)
+		stop()
+		old, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+		require.NoError(t, err)
+		old.Source(b.outbox)
+		b.publish(t, "a", 2)
+		require.NoError(t, old.Drain(t.Context()))
+		b.publish(t, "a", 3)
+		b.drain(t)
+		require.Equal(t, upTo(1), s.effects(t, "a"))
+		b.start(t)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 3 }, 30*time.Second, 20*time.Millisecond)
+		require.Equal(t, upTo(3), s.effects(t, "a"))
+	})
+}
+
+func TestRetentionDropsOldSentEventsOnly(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		b := s.instance(t)
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		outbox := event.NewOutbox(s.source, now.Now, id.V7)
+		require.NoError(t, outbox.MakePartitions(ctx))
+		b.outbox = outbox
+		b.publish(t, "a", upTo(10)...)
+		b.drain(t)
+		now.Advance(31 * 24 * time.Hour)
+		require.NoError(t, outbox.MakePartitions(ctx))
+		b.publish(t, "a", 11)
+		before := now.Now().Add(-24 * time.Hour)
+		dropped, err := outbox.Trim(ctx, before)
+		require.NoError(t, err)
+		if s.source.Dialect() == database.Postgres {
+			require.EqualValues(t, 4, dropped) // that month, and three empty ones of the migration
+		} else {
+			require.EqualValues(t, 10, dropped)
+		}
+		now.Advance(60 * 24 * time.Hour)
+		_, err = outbox.Trim(ctx, now.Now())
+		require.NoError(t, err)
+		b.drain(t) // version 11 was old, but not sent yet
+		require.Equal(t, upTo(11), s.effects(t, "a"))
+		list, err := outbox.List(ctx, event.Filter{AggregateID: "a"})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.EqualValues(t, 11, list[0].Version)
+		require.NotNil(t, list[0].SentAt)
+
+		// A consumer that comes after the beginning was dropped starts with what is left.
+		late := event.NewConsumer(s.source, clock.System)
+		seen := make(chan int64, 20)
+		event.On(late, happened, func(_ context.Context, m event.Meta, _ counted) error {
+			seen <- m.Version
+			return nil
+		})
+		b.bus.Subscribe(late)
+		b.start(t)
+		require.EqualValues(t, 11, <-seen)
+	})
+}

@@ -1,0 +1,109 @@
+package idempotency_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/idempotency"
+)
+
+const lease = 30 * time.Second
+
+func TestFinish(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		final := reply{ID: "1", Amount: 7}
+		got, err := idempotency.Finish(ctx, b.keys, lease, b.act("1"), func(ctx context.Context, first reply) (reply, error) {
+			require.Equal(t, "1", first.ID)
+			require.Equal(t, 1, b.effects(t), "the effect is committed")
+			_, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+			require.ErrorIs(t, err, idempotency.InFlight)
+			return final, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, final, got)
+		got, err = idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+		require.NoError(t, err)
+		require.Equal(t, final, got)
+		require.Equal(t, 1, b.effects(t))
+
+		_, err = idempotency.Finish(t.Context(), b.keys, 0, b.act("2"), nil)
+		require.ErrorContains(t, err, "lease")
+		require.ErrorContains(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+			_, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+			return err
+		}), "not inside a transaction")
+	})
+}
+
+func TestFinishAfterACrash(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		require.Panics(t, func() {
+			_, _ = idempotency.Finish(ctx, b.keys, lease, b.act("1"), func(context.Context, reply) (reply, error) { panic("killed") })
+		})
+		b.clock.Advance(lease - time.Second)
+		_, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+		require.ErrorIs(t, err, idempotency.InFlight)
+		b.clock.Advance(time.Second)
+		got, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), func(_ context.Context, first reply) (reply, error) {
+			first.Amount = 7
+			return first, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, reply{ID: "1", Amount: 7, Lines: []string{"a", "b"}}, got)
+		require.Equal(t, 1, b.effects(t))
+	})
+}
+
+func TestFinishWithErrors(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		canceled, cancel := context.WithCancel(ctx)
+		_, err := idempotency.Finish(canceled, b.keys, lease, b.act("1"), func(ctx context.Context, _ reply) (reply, error) {
+			cancel()
+			return reply{}, ctx.Err()
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		for _, wrong := range []error{fault.Unavailable.Errorf("down"), soldOut.Errorf("none left")} { // at once, no lease to wait for
+			_, err = idempotency.Finish(ctx, b.keys, lease, b.act("2"), func(_ context.Context, first reply) (reply, error) {
+				require.Equal(t, "1", first.ID)
+				return reply{}, wrong
+			})
+			require.ErrorIs(t, err, wrong)
+		}
+		_, err = idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+		require.ErrorIs(t, err, soldOut, "a refusal is final")
+		require.Equal(t, 1, b.effects(t))
+
+		_, err = idempotency.Finish(keyed(t.Context(), "s", "refused", "f"), b.keys, lease,
+			func(context.Context) (reply, error) { return reply{}, soldOut.Errorf("none left") }, nil)
+		require.ErrorIs(t, err, soldOut)
+	})
+}
+
+// A wait that outlasts its lease runs twice; all get the answer of the faster one.
+func TestFinishOvertaken(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		fast := reply{ID: "fast"}
+		got, err := idempotency.Finish(ctx, b.keys, lease, b.act("1"), func(ctx context.Context, _ reply) (reply, error) {
+			b.clock.Advance(lease)
+			got, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), func(context.Context, reply) (reply, error) { return fast, nil })
+			require.NoError(t, err)
+			require.Equal(t, fast, got)
+			return reply{ID: "slow"}, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, fast, got)
+		require.Equal(t, 1, b.effects(t))
+	})
+}

@@ -1,0 +1,142 @@
+package saga
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/testenv"
+)
+
+// A saga that meets no trouble costs one insert and one update.
+func TestHappyPathCostsTwoWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	var writes []string
+	note := func(g *gorm.DB) {
+		if sql := g.Statement.SQL.String(); strings.Contains(sql, "sagas") {
+			writes = append(writes, sql[:6])
+		}
+	}
+	callbacks := w.db.Conn(t.Context()).Callback() // shared by all handles of this module
+	require.NoError(t, callbacks.Create().After("*").Register("test:note", note))
+	require.NoError(t, callbacks.Update().After("*").Register("test:note", note))
+	require.NoError(t, callbacks.Raw().After("*").Register("test:note", note))
+	e := w.engine()
+	s := Register(e, w.definition())
+	stop := serve(t, e)
+	start(t, w, s, "1")
+	require.Equal(t, Completed, wait(t, e, "1"))
+	stop()
+	require.Equal(t, []string{"INSERT", "UPDATE"}, writes)
+}
+
+func TestCheckpointWritesProgress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	e := w.engine()
+	d := w.definition()
+	d.Steps[0].Checkpoint = true
+	var seen row
+	do := d.Steps[1].Do
+	d.Steps[1].Do = func(ctx context.Context, id string, s *trip) error {
+		require.NoError(t, w.db.Conn(ctx).Where("id = ?", id).Take(&seen).Error)
+		return do(ctx, id, s)
+	}
+	s := Register(e, d)
+	serve(t, e)
+	start(t, w, s, "1")
+	require.Equal(t, Completed, wait(t, e, "1"))
+	require.Equal(t, 1, seen.Step)
+	require.Equal(t, e.me, seen.ClaimedBy)
+	require.JSONEq(t, `{"Steps":["a"]}`, seen.State)
+}
+
+func TestDrainReturnsWhenTheClockStands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	w.on("do a", times(1, errBusy))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	e := NewEngine(w.db, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	s := Register(e, w.definition())
+	start(t, w, s, "1")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, e.Drain(ctx))
+	info := show(t, e, "1")
+	require.Equal(t, Running, info.Status)
+	require.Equal(t, 1, info.Attempts)
+	require.Equal(t, "unavailable", info.Cause.Code)
+	now = now.Add(time.Minute)
+	require.NoError(t, e.Drain(ctx))
+	require.Equal(t, Completed, show(t, e, "1").Status)
+}
+
+func TestOverdueIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	e := w.engine()
+	s := Register(e, w.definition())
+	start(t, w, s, "1")
+	overdue := e.Checks()[1]
+	found := 0
+	n, err := overdue.Run(t.Context(), func(string, string) { found++ })
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Zero(t, found, "merely under way")
+	require.NoError(t, w.db.Atomic(t.Context(), func(ctx context.Context) error {
+		return w.db.Conn(ctx).Exec("UPDATE sagas SET next_at = ?", database.At(time.Now().Add(-time.Hour))).Error
+	}))
+	_, err = overdue.Run(t.Context(), func(string, string) { found++ })
+	require.NoError(t, err)
+	require.Equal(t, 1, found)
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	for n := 1; n < 100; n++ {
+		for range 50 {
+			pause := backoff(n)
+			require.GreaterOrEqual(t, pause, time.Duration(0))
+			require.Less(t, pause, longestPause)
+			if n == 1 {
+				require.Less(t, pause, firstPause)
+			}
+		}
+	}
+}
+
+func TestMoreSagasThanWorkersAndQueue(t *testing.T) {
+	t.Parallel()
+	const sagas = queueSoft + 3 // two at work, the rest waits
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	open := make(chan struct{})
+	w.on("do a", func() error { <-open; return nil })
+	e := w.engine(Workers(2))
+	s := Register(e, w.definition())
+	serve(t, e)
+	require.NoError(t, w.db.Atomic(t.Context(), func(ctx context.Context) error {
+		for i := range sagas {
+			if err := s.Start(ctx, time.Unix(int64(i), 0).UTC().Format(time.RFC3339), trip{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.Eventually(t, func() bool { return e.atWork() == sagas }, patience, time.Millisecond)
+	require.False(t, e.hasRoom())
+	start(t, w, s, "late")
+	require.Empty(t, show(t, e, "late").ClaimedBy, "left for whoever polls")
+	close(open)
+	require.Equal(t, Completed, wait(t, e, "late"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, e.Drain(ctx))
+	require.Equal(t, sagas+1, w.count("finish"))
+}

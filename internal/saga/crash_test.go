@@ -1,0 +1,277 @@
+package saga
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/testenv"
+)
+
+// A crash at any point, forward or back, is resumed by another process, and in
+// the end the effects are those of one saga.
+func TestCrashAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		forward := []string{"do a", "did a", "do b", "did b", "do c", "did c", "finish"}
+		back := append(forward[:6:6], "undo c", "undid c", "undo b", "undid b", "undo a", "undid a", "fail")
+		for _, refuse := range []bool{false, true} {
+			points := forward
+			if refuse {
+				points = back
+			}
+			for _, point := range points {
+				t.Run(fmt.Sprintf("%s refuse=%v", point, refuse), func(t *testing.T) {
+					w := &world{t: t, db: w.db, held: map[string]bool{}, broken: map[string]func() error{}}
+					if refuse {
+						w.on("did c", func() error { return declined.Errorf("no") })
+					}
+					dying, kill := context.WithCancel(t.Context())
+					defer kill()
+					var crashed atomic.Bool
+					then := w.broken[point]
+					w.on(point, func() error {
+						if crashed.CompareAndSwap(false, true) {
+							crash(kill)
+						}
+						if then != nil {
+							return then()
+						}
+						return nil
+					})
+					first := w.engine(Lease(50 * time.Millisecond))
+					s := Register(first, w.definition())
+					gone := make(chan struct{})
+					go func() { defer close(gone); _ = first.Task().Run(dying) }()
+					require.Eventually(t, first.hasRoom, patience, time.Millisecond)
+					id := fmt.Sprintf("%s %v", point, refuse)
+					start(t, w, s, id)
+					<-gone
+					require.True(t, crashed.Load())
+					require.NotEmpty(t, show(t, first, id).ClaimedBy, "nobody let go of the claim")
+
+					second := w.engine()
+					Register(second, w.definition())
+					serve(t, second)
+					if refuse {
+						require.Equal(t, Compensated, hurry(t, second, id))
+						require.Empty(t, w.held)
+						require.Equal(t, end{id, "failed", "payment.declined"}, w.ended(id))
+					} else {
+						require.Equal(t, Completed, hurry(t, second, id))
+						require.Len(t, w.held, 3)
+						require.Equal(t, end{id, "finished", ""}, w.ended(id))
+					}
+					require.EqualValues(t, 2, show(t, second, id).Epoch)
+				})
+			}
+		}
+	})
+}
+
+// After a crash nobody knows how far the saga came, so a refusal at the first
+// step undoes the later ones too.
+func TestCrashThenRefusalUndoesWhatMayHaveHappened(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	dying, kill := context.WithCancel(t.Context())
+	defer kill()
+	w.on("did c", func() error { crash(kill); return nil })
+	first := w.engine(Lease(50 * time.Millisecond))
+	s := Register(first, w.definition())
+	gone := make(chan struct{})
+	go func() { defer close(gone); _ = first.Task().Run(dying) }()
+	require.Eventually(t, first.hasRoom, patience, time.Millisecond)
+	start(t, w, s, "1")
+	<-gone
+	require.Len(t, w.held, 3)
+
+	w.on("do a", func() error { return declined.Errorf("no longer") })
+	second := w.engine()
+	Register(second, w.definition())
+	serve(t, second)
+	require.Equal(t, Compensated, hurry(t, second, "1"))
+	require.Empty(t, w.held)
+}
+
+// A shutdown lets go at once: the next process need not wait for the lease.
+func TestShutdownLetsGo(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		reached := make(chan struct{}, 1)
+		first := w.engine(Lease(time.Hour))
+		d := w.definition()
+		d.Steps[1].Do = func(ctx context.Context, _ string, _ *trip) error {
+			reached <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		s := Register(first, d)
+		stop := serve(t, first)
+		start(t, w, s, "1")
+		<-reached
+		stop()
+		info := show(t, first, "1")
+		require.Empty(t, info.ClaimedBy)
+		require.Equal(t, "b", info.Step)
+		require.Zero(t, info.Attempts, "an attempt that we stopped does not count")
+
+		second := w.engine()
+		Register(second, w.definition())
+		serve(t, second)
+		require.Equal(t, Completed, hurry(t, second, "1"))
+		require.Equal(t, 1, w.count("do a"), "exact progress was written")
+	})
+}
+
+// An instance that slept through its lease changes nothing when it wakes.
+func TestZombieChangesNothing(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		for _, point := range []string{"did c", "finish"} {
+			t.Run(point, func(t *testing.T) {
+				w := newWorld(t, db)
+				asleep, awake := make(chan struct{}), make(chan struct{})
+				var once sync.Once
+				first := w.engine(Lease(time.Hour)) // its heart does not beat: it is paused
+				d := w.definition()
+				finish := d.Finish
+				nap := func() { once.Do(func() { close(asleep); <-awake }) }
+				d.Finish = func(ctx context.Context, id string, s *trip) error {
+					return finish(ctx, id, s)
+				}
+				if point == "did c" {
+					d.Steps[2].Do = func(context.Context, string, *trip) error { nap(); return nil }
+				} else {
+					d.Steps = append(d.Steps, Step[trip]{Name: "nap", Do: func(context.Context, string, *trip) error { nap(); return nil }})
+				}
+				s := Register(first, d)
+				serve(t, first)
+				start(t, w, s, point)
+				<-asleep
+				first.mu.Lock() // it is paused as a whole, so it does not poll either
+				// Its lease runs out, and another process takes over and turns back.
+				require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+					return db.Conn(ctx).Exec("UPDATE sagas SET next_at = ? WHERE id = ?", database.At(time.Now().Add(-time.Second)), point).Error
+				}))
+				second := w.engine()
+				d2 := w.definition()
+				d2.Steps[0].Do = func(context.Context, string, *trip) error { return declined.Errorf("no") }
+				if point == "finish" {
+					d2.Steps = append(d2.Steps, Step[trip]{Name: "nap", Do: func(context.Context, string, *trip) error { return nil }})
+				}
+				Register(second, d2)
+				other := make(chan struct{})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() { defer close(other); _ = second.Task().Run(ctx) }()
+				require.Equal(t, Compensated, hurry(t, second, point))
+				first.mu.Unlock()
+				before := show(t, second, point)
+
+				close(awake)
+				require.Eventually(t, func() bool { return first.atWork() == 0 }, patience, time.Millisecond)
+				require.Equal(t, before, show(t, second, point))
+				require.Equal(t, "failed", w.ended(point).How, "the end that the zombie wrote was rolled back")
+				cancel()
+				<-other
+			})
+		}
+	})
+}
+
+// Several processes share the sagas: each is run to its end, by one at a time.
+func TestEnginesShare(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		const sagas = 60
+		w := newWorld(t, db)
+		first := w.engine(Workers(4))
+		s := Register(first, w.definition())
+		// None runs yet, so all are left for whoever polls.
+		require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+			for i := range sagas {
+				if err := s.Start(ctx, fmt.Sprintf("%03d", i), trip{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		second := w.engine(Workers(4))
+		Register(second, w.definition())
+		serve(t, first)
+		serve(t, second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		require.NoError(t, first.Drain(ctx))
+		done, err := first.List(t.Context(), Filter{Status: Completed, Limit: 500})
+		require.NoError(t, err)
+		require.Len(t, done, sagas)
+		require.Equal(t, sagas, w.count("finish"))
+		require.Equal(t, sagas, w.count("do a"))
+	})
+}
+
+// A long step outlives the lease because the claim is extended.
+func TestLongStepKeepsItsClaim(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		const lease = 600 * time.Millisecond
+		first := w.engine(Lease(lease))
+		d := w.definition()
+		var began time.Time
+		d.Steps[1].Do = func(ctx context.Context, id string, _ *trip) error {
+			began = time.Now()
+			for time.Since(began) < 3*lease { // until the claim has been extended well past its first end
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+			return nil
+		}
+		s := Register(first, d)
+		second := w.engine(Lease(lease))
+		Register(second, d)
+		serve(t, first)
+		serve(t, second)
+		start(t, w, s, "1")
+		require.Equal(t, Completed, wait(t, first, "1"))
+		require.EqualValues(t, 1, show(t, first, "1").Epoch)
+		require.Equal(t, 1, w.count("do a"))
+	})
+}
+
+// What cannot be read, or ends its process again and again, waits for a person.
+func TestPoisonIsParked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	e := w.engine()
+	s := Register(e, w.definition())
+	start(t, w, s, "unreadable")
+	start(t, w, s, "deadly")
+	require.NoError(t, w.db.Atomic(t.Context(), func(ctx context.Context) error {
+		if err := w.db.Conn(ctx).Exec("UPDATE sagas SET state = '[' WHERE id = 'unreadable'").Error; err != nil {
+			return err
+		}
+		return w.db.Conn(ctx).Exec("UPDATE sagas SET crashes = ?, claimed_by = 'gone' WHERE id = 'deadly'", crashLimit).Error
+	}))
+	require.NoError(t, e.Drain(t.Context()))
+	require.Equal(t, Parked, show(t, e, "unreadable").Status)
+	require.Equal(t, Parked, show(t, e, "deadly").Status)
+	require.Empty(t, w.journal())
+
+	require.NoError(t, e.Retry(t.Context(), "deadly"))
+	require.NoError(t, e.Drain(t.Context()))
+	require.Equal(t, Completed, show(t, e, "deadly").Status)
+}

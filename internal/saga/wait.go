@@ -1,0 +1,110 @@
+package saga
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// waitPoll is how often Wait asks the table about a saga that another process runs.
+const waitPoll = 250 * time.Millisecond
+
+// Wait returns once the saga has ended or is parked, with its status; where ctx
+// ends first, with ctx's error and the last known status. A saga of this process
+// costs no more than one look at the table. Codes: NotFound.
+func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
+	status := Running
+	for {
+		left, here := e.subscribe(id)
+		if !here {
+			var err error
+			if status, err = e.status(ctx, id); err != nil || status.Over() {
+				e.unsubscribe(id, left)
+				return status, err
+			}
+		}
+		// What runs here tells when it lets go; the timer is for what runs elsewhere.
+		var poll <-chan time.Time
+		var timer *time.Timer
+		if !here {
+			timer = time.NewTimer(waitPoll)
+			poll = timer.C
+		}
+		var err error
+		select {
+		case <-left:
+		case <-poll:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		e.unsubscribe(id, left)
+		if err != nil {
+			return status, err
+		}
+	}
+}
+
+func (e *Engine) status(ctx context.Context, id string) (Status, error) {
+	r, err := e.read(ctx, e.db.Conn(ctx).Select("id", "status"), id)
+	return r.Status, err
+}
+
+// subscribe gives a channel that is closed when this process lets go of the
+// saga, and tells whether it has it now.
+func (e *Engine) subscribe(id string) (left chan struct{}, here bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	left = make(chan struct{})
+	e.waiters[id] = append(e.waiters[id], left)
+	return left, e.active[id] != nil
+}
+
+func (e *Engine) unsubscribe(id string, left chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rest := slices.DeleteFunc(e.waiters[id], func(c chan struct{}) bool { return c == left })
+	if len(rest) == 0 {
+		delete(e.waiters, id)
+	} else {
+		e.waiters[id] = rest
+	}
+}
+
+// Drain returns when every saga of the module has ended or is parked; for tests.
+// It runs the engine where no Task does. With a clock that stands still it also
+// returns when what is left only waits for a later time.
+func (e *Engine) Drain(ctx context.Context) error {
+	e.mu.Lock()
+	running := e.ctx != nil
+	e.mu.Unlock()
+	if !running {
+		own, cancel := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- e.run(own) }()
+		defer func() { cancel(); <-done }()
+	}
+	for {
+		before := e.now()
+		e.poke()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+		if e.atWork() > 0 {
+			continue
+		}
+		var rows []row
+		err := e.db.Conn(ctx).Select("id", "next_at").Where("status IN ?", []Status{Running, Compensating}).
+			Order("next_at").Limit(1).Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 || rows[0].NextAt.After(before) && e.now().Equal(before) {
+			return nil
+		}
+	}
+}

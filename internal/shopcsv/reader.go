@@ -1,0 +1,149 @@
+package shopcsv
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// Reader gives one product after the other. It holds the rows of one product,
+// and a hash of each handle it has seen (about 20 bytes).
+type Reader struct {
+	in     *records
+	header header
+	digits int
+	group  *group // being read; nil: none
+	ready  []result
+	seed   maphash.Seed
+	seen   map[uint64]struct{}
+	ended  error // of the file, given after what is ready
+}
+
+type result struct {
+	product Product
+	err     error
+}
+
+// NewReader reads the line that names the columns. digits is how many decimals
+// the currency of the prices has: 2 for USD. An error tells what is wrong with
+// the file as a whole.
+func NewReader(in io.Reader, digits int) (*Reader, error) {
+	r := &Reader{in: newRecords(in), digits: digits, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+	var err error
+	r.header, err = readHeader(r.in)
+	return r, err
+}
+
+// Next gives the next product. Errors: *Refusal, after which there may be more;
+// io.EOF at the end; those of the reader, after which there is nothing.
+func (r *Reader) Next() (Product, error) {
+	for len(r.ready) == 0 {
+		if r.ended != nil {
+			return Product{}, r.ended
+		}
+		r.step()
+	}
+	next := r.ready[0]
+	r.ready = r.ready[1:]
+	return next.product, next.err
+}
+
+// step reads one row.
+func (r *Reader) step() {
+	rec, err := r.in.next()
+	var bad *badRecord
+	switch {
+	case errors.As(err, &bad):
+		r.broken(bad)
+		return
+	case errors.Is(err, io.EOF):
+		r.close()
+		r.ended = io.EOF
+		return
+	case err != nil: // what was being read may be cut off
+		r.group, r.ended = nil, err
+		return
+	}
+	row := row{record: rec, header: &r.header}
+	if n := len(rec.fields); n < r.header.count || strings.Join(rec.fields[r.header.count:], "") != "" {
+		bad := &badRecord{line: rec.line, reason: fmt.Sprintf("has %d columns, the first line has %d", n, r.header.count)}
+		if n > 1 { // a lone word is a piece of a broken row
+			bad.raw = strings.Join(rec.fields, ",")
+		}
+		r.broken(bad)
+		return
+	}
+	handle := strings.ToLower(row.get(colHandle))
+	switch {
+	case handle == "":
+		if strings.Join(rec.fields, "") != "" { // a row of commas is as good as a blank line
+			r.ready = append(r.ready, result{err: &Refusal{Line: rec.line, Reason: "the row has no Handle"}})
+		}
+	case r.group != nil && r.group.product.Handle == handle:
+		r.group.add(row)
+	default:
+		r.open(handle, rec.line, row)
+	}
+}
+
+// open begins the next product.
+func (r *Reader) open(handle string, line int, first row) {
+	r.close()
+	key := maphash.String(r.seed, handle)
+	if _, again := r.seen[key]; again {
+		r.group = &group{product: Product{Handle: handle, Line: line}}
+		r.group.refuse(line, "the Handle was further up already: rows of one product must stand together")
+		return
+	}
+	r.seen[key] = struct{}{}
+	r.group = begin(handle, first, r.digits)
+}
+
+// close hands over the product that was being read.
+func (r *Reader) close() {
+	if r.group == nil {
+		return
+	}
+	p, err := r.group.finish()
+	r.ready = append(r.ready, result{p, err})
+	r.group = nil
+}
+
+var handleLike = regexp.MustCompile(`^[\p{L}\p{M}\p{N}_-]{1,255}$`)
+
+// broken refuses the product that a broken row belongs to. What looks like no
+// handle is a piece of the row above, which was broken too.
+func (r *Reader) broken(bad *badRecord) {
+	handle := r.guess(bad.raw)
+	if r.group != nil && (handle == "" || handle == r.group.product.Handle) {
+		r.group.refuse(bad.line, "the row %s", bad.reason)
+		return
+	}
+	if handle == "" {
+		r.ready = append(r.ready, result{err: &Refusal{Line: bad.line, Reason: "the row " + bad.reason}})
+		return
+	}
+	r.close()
+	r.group = &group{product: Product{Handle: handle, Line: bad.line}}
+	r.group.refuse(bad.line, "the row %s", bad.reason)
+}
+
+// guess gives the handle of a broken row, empty where there is none to be seen.
+func (r *Reader) guess(raw string) string {
+	at := r.header.at[colHandle]
+	fields := strings.SplitN(raw, ",", at+2)
+	if len(fields) <= at || strings.Contains(strings.Join(fields[:at], ""), `"`) && !strings.HasPrefix(raw, `"`) {
+		return ""
+	}
+	handle := strings.ToLower(strings.TrimSpace(chomp(fields[at])))
+	if inner, ok := strings.CutPrefix(handle, `"`); ok {
+		handle, _ = strings.CutSuffix(inner, `"`)
+	}
+	if !handleLike.MatchString(handle) {
+		return ""
+	}
+	return handle
+}

@@ -1,0 +1,182 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+	"github.com/maypok86/otter/v2"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
+)
+
+const (
+	maxToken     = 8 << 10 // bytes
+	maxVerified  = 10_000  // tokens remembered
+	tokenType    = "at+jwt"
+	algorithm    = "EdDSA"
+	clockLeeway  = 5 * time.Second // between our clock and the issuer's
+	maxTokenLife = 24 * time.Hour  // nothing older is believed, whatever exp says
+)
+
+// VerifierConfig says whose tokens are good.
+type VerifierConfig struct {
+	Keys     func(ctx context.Context) (jwks []byte, err error) // the issuer's public keys
+	Issuer   string
+	Audience string
+	Clock    clock.Clock // clock.System unless set
+}
+
+// TokenVerifier verifies access tokens: JWTs (RFC 9068) signed with EdDSA by a
+// key of the issuer. The algorithm comes from the key, never from the token;
+// keys that a token carries or points at are never looked at.
+type TokenVerifier struct {
+	cfg      VerifierConfig
+	keys     *keySet
+	verified *otter.Cache[[32]byte, verifiedToken]
+}
+
+type verifiedToken struct {
+	principal port.Principal
+	kid       string
+	from, to  time.Time
+}
+
+// NewVerifier makes a verifier. Keys are fetched when the first token comes.
+func NewVerifier(cfg VerifierConfig) (*TokenVerifier, error) {
+	if cfg.Keys == nil || cfg.Issuer == "" || cfg.Audience == "" {
+		return nil, errors.New("token verifier: Keys, Issuer and Audience are needed")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
+	cache, err := otter.New(&otter.Options[[32]byte, verifiedToken]{
+		MaximumSize:      maxVerified,
+		ExpiryCalculator: otter.ExpiryWriting[[32]byte, verifiedToken](time.Hour),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &TokenVerifier{cfg: cfg, keys: &keySet{fetch: cfg.Keys, now: cfg.Clock}, verified: cache}, nil
+}
+
+type joseHeader struct {
+	Alg  string          `json:"alg"`
+	Kid  string          `json:"kid"`
+	Typ  string          `json:"typ"`
+	Crit json.RawMessage `json:"crit"`
+}
+
+// Verify gives whom the token stands for. Codes: Unauthenticated; Unavailable
+// when the keys could never be fetched.
+func (v *TokenVerifier) Verify(ctx context.Context, token string) (port.Principal, error) {
+	if len(token) > maxToken {
+		return port.Principal{}, badToken(nil, "the access token is too long")
+	}
+	now := v.cfg.Clock()
+	sum := sha256.Sum256([]byte(token))
+	// A remembered token is good only while its key is: a withdrawn key ends it.
+	if known, ok := v.verified.GetIfPresent(sum); ok && now.Before(known.to) && !now.Before(known.from) {
+		if key, err := v.keys.get(ctx, known.kid); err == nil && key != nil {
+			return known.principal, nil
+		}
+	}
+	header, err := readHeader(token)
+	if err != nil {
+		return port.Principal{}, err
+	}
+	key, err := v.keys.get(ctx, header.Kid)
+	if err != nil {
+		return port.Principal{}, err
+	}
+	if key == nil {
+		return port.Principal{}, badToken(nil, "the access token is signed with a key we do not know")
+	}
+	parsed, err := jwt.Parse([]byte(token),
+		jwt.WithKey(jwa.EdDSA(), key),
+		jwt.WithIssuer(v.cfg.Issuer), jwt.WithAudience(v.cfg.Audience),
+		jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.SubjectKey),
+		jwt.WithClock(jwt.ClockFunc(v.cfg.Clock)), jwt.WithAcceptableSkew(clockLeeway))
+	switch {
+	case errors.Is(err, jwt.TokenExpiredError()):
+		return port.Principal{}, badToken(err, "the access token has expired: refresh it")
+	case err != nil:
+		return port.Principal{}, badToken(err, "the access token is not good")
+	}
+	got := verifiedToken{kid: header.Kid}
+	if got.principal, err = principalOf(parsed); err != nil {
+		return port.Principal{}, err
+	}
+	exp, _ := parsed.Expiration()
+	if nbf, ok := parsed.NotBefore(); ok {
+		got.from = nbf.Add(-clockLeeway)
+	}
+	got.to = exp.Add(clockLeeway)
+	if exp.After(now.Add(maxTokenLife)) {
+		return port.Principal{}, badToken(nil, "the access token is meant to live too long")
+	}
+	v.verified.Set(sum, got)
+	return got.principal, nil
+}
+
+// readHeader looks at a token before any key is chosen, and refuses what could
+// only be meant to mislead.
+func readHeader(token string) (joseHeader, error) {
+	first, rest, ok := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(first)
+	var h joseHeader
+	if err == nil {
+		err = json.Unmarshal(raw, &h)
+	}
+	switch {
+	case !ok || err != nil || strings.Count(rest, ".") != 1:
+		return h, badToken(err, "the access token is not a signed JWT")
+	case h.Alg != algorithm:
+		return h, badToken(nil, "the access token is not signed with "+algorithm)
+	case !strings.EqualFold(strings.TrimPrefix(strings.ToLower(h.Typ), "application/"), tokenType):
+		return h, badToken(nil, "this is not an access token")
+	case h.Kid == "" || len(h.Crit) > 0:
+		return h, badToken(nil, "the access token's header is not one of ours")
+	}
+	return h, nil
+}
+
+func principalOf(token jwt.Token) (port.Principal, error) {
+	var p port.Principal
+	p.Subject, _ = token.Subject()
+	if p.Subject == "" {
+		return p, badToken(nil, "the access token names nobody")
+	}
+	if !token.Has("roles") {
+		return p, nil
+	}
+	var roles []any
+	if err := token.Get("roles", &roles); err != nil {
+		return p, badToken(err, "the access token's roles cannot be read")
+	}
+	for _, r := range roles {
+		role, ok := r.(string)
+		if !ok {
+			return p, badToken(nil, "the access token's roles cannot be read")
+		}
+		if role != port.RoleSystem { // the shop's own role is never given to a token
+			p.Roles = append(p.Roles, role)
+		}
+	}
+	return p, nil
+}
+
+func badToken(cause error, message string) error {
+	if cause == nil {
+		return fault.Unauthenticated.Errorf("%s", message)
+	}
+	return fault.Unauthenticated.Wrap(cause, "%s", message)
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+)
+
+// TooLarge is answered for a body over the limit.
+var TooLarge = fault.Define("body.too_large", fault.KindTooLarge)
+
+// maxDepth is how deep objects and lists may nest in a body.
+const maxDepth = 64
+
+// readBody reads and parses a JSON body. Codes: Malformed, TooLarge.
+func readBody(r *http.Request) (raw []byte, body any, err error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return nil, nil, fault.Malformed.Errorf("the body must be JSON: send Content-Type: application/json")
+	}
+	raw, err = io.ReadAll(r.Body)
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, nil, TooLarge.Errorf("the body is over its limit of %d bytes", over.Limit)
+	case err != nil:
+		return nil, nil, fault.Malformed.Wrap(err, "the body ended early")
+	}
+	body, err = parseJSON(raw)
+	return raw, body, err
+}
+
+// parseJSON reads one JSON value, strictly: no duplicate keys, no trailing
+// data, valid UTF-8, no NUL, nesting up to maxDepth. Numbers stay as written.
+func parseJSON(raw []byte) (any, error) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil, malformed("", "is empty: a JSON body is needed")
+	}
+	if !utf8.Valid(raw) {
+		return nil, malformed("", "is not valid UTF-8")
+	}
+	p := parser{dec: json.NewDecoder(bytes.NewReader(raw))}
+	p.dec.UseNumber()
+	v, err := p.value("", 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed("", fmt.Sprintf("has more after its end at byte %d", p.dec.InputOffset()))
+	}
+	return v, nil
+}
+
+func malformed(pointer, detail string) error {
+	where := pointer
+	if where == "" {
+		where = "the body"
+	}
+	return fault.Malformed.Errorf("the request cannot be read: %s %s", where, detail).WithField(pointer, detail)
+}
+
+type parser struct{ dec *json.Decoder }
+
+func (p parser) value(pointer string, depth int) (any, error) {
+	token, err := p.dec.Token()
+	if err != nil {
+		return nil, malformed(pointer, fmt.Sprintf("is not JSON at byte %d", p.dec.InputOffset()))
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		if depth++; depth > maxDepth {
+			return nil, malformed(pointer, fmt.Sprintf("is nested deeper than %d", maxDepth))
+		}
+		if t == '{' {
+			return p.object(pointer, depth)
+		}
+		return p.list(pointer, depth)
+	case string:
+		if strings.ContainsRune(t, 0) {
+			return nil, malformed(pointer, "must not contain the character NUL")
+		}
+	}
+	return token, nil
+}
+
+func (p parser) object(pointer string, depth int) (any, error) {
+	object := map[string]any{}
+	for p.dec.More() {
+		token, err := p.dec.Token()
+		key, ok := token.(string)
+		if err != nil || !ok {
+			return nil, malformed(pointer, fmt.Sprintf("is not JSON at byte %d", p.dec.InputOffset()))
+		}
+		at := pointer + "/" + escapePointer(key)
+		if _, ok := object[key]; ok {
+			return nil, malformed(at, "is given twice")
+		}
+		if object[key], err = p.value(at, depth); err != nil {
+			return nil, err
+		}
+	}
+	return object, p.end(pointer)
+}
+
+func (p parser) list(pointer string, depth int) (any, error) {
+	list := []any{}
+	for p.dec.More() {
+		v, err := p.value(pointer+"/"+strconv.Itoa(len(list)), depth)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, p.end(pointer)
+}
+
+func (p parser) end(pointer string) error {
+	if _, err := p.dec.Token(); err != nil {
+		return malformed(pointer, fmt.Sprintf("is not closed at byte %d", p.dec.InputOffset()))
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/swaggest/swgui/v5emb"
+)
+
+// docsPolicy lets the page run its own embedded script, and nothing from elsewhere.
+const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+
+// mountDocs adds the document and a page to try it, with all assets in the binary.
+func (s *Server) mountDocs() {
+	s.Mount("/openapi.json", readOnly(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(s.document) // a client that is gone is not our error
+	}), Public)
+	page := v5emb.New(s.cfg.Title, "/openapi.json", "/docs/")
+	docs := readOnly(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", docsPolicy)
+		page.ServeHTTP(w, r)
+	})
+	s.Mount("/docs", docs, Public)
+	s.Mount("/docs/", docs, Public)
+}
+
+// readOnly refuses what is not GET or HEAD.
+func readOnly(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writeProblem(w, r, WrongMethod.Errorf("%s cannot be used here; the Allow header lists what can", r.Method))
+			return
+		}
+		h(w, r)
+	})
+}

@@ -1,0 +1,201 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/banyan-tree/banyan/internal/web"
+	"github.com/banyan-tree/banyan/internal/web/webtest"
+)
+
+func do(h http.Handler, path string, change func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestRequestIDsAndTraces(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("t")
+	s := web.New(web.Config{Telemetry: web.Telemetry{Tracer: tracer}})
+	routes(s.Router("/api/v1"))
+	w := do(s.Handler(), "/api/v1/things/1", func(r *http.Request) {
+		r.Header.Set("X-Request-Id", "abc-1")
+		r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	})
+	require.Equal(t, "abc-1", w.Header().Get("X-Request-Id"))
+	require.Equal(t, "0af7651916cd43dd8448eb211c80319c", w.Header().Get("X-Trace-Id"))
+	require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+	require.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
+	require.Equal(t, "GET /api/v1/things/{id}", spans.Ended()[0].Name())
+
+	w = do(s.Handler(), "/nowhere", func(r *http.Request) { r.Header.Set("X-Request-Id", "evil\nid") })
+	require.Len(t, w.Header().Get("X-Request-Id"), 36)
+	require.Len(t, w.Header().Get("X-Trace-Id"), 32)
+}
+
+func TestTraceIDWithoutTracing(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{})
+	require.Len(t, do(s.Handler(), "/x", nil).Header().Get("X-Trace-Id"), 32)
+}
+
+func TestLogAndMetrics(t *testing.T) {
+	t.Parallel()
+	var buf bytes.Buffer
+	reg := prometheus.NewRegistry()
+	cfg := web.Config{Verifier: webtest.Tokens{}, Telemetry: web.Telemetry{Logger: slog.New(slog.NewJSONHandler(&buf, nil)), Registerer: reg}}
+	s := web.New(cfg)
+	require.NoError(t, web.New(cfg).Err(), "two servers may share a registry")
+	routes(s.Router("/api/v1"))
+	do(s.Handler(), "/api/v1/things/secret?token=hush", func(r *http.Request) { r.Header.Set("Authorization", "Bearer user:u1") })
+	require.Contains(t, buf.String(), `"status":400`, "the parameter is unknown")
+	buf.Reset()
+	do(s.Handler(), "/api/v1/things/secret", func(r *http.Request) { r.Header.Set("Authorization", "Bearer user:u1") })
+	var entry map[string]any
+	require.NoError(t, json.Unmarshal(buf.Bytes(), &entry))
+	require.Equal(t, "/api/v1/things/{id}", entry["route"])
+	require.Equal(t, "u1", entry["subject"])
+	require.Contains(t, entry["error"], "pq: relation", "the cause is logged")
+	require.NotContains(t, buf.String(), "hush")
+
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	var names []string
+	for _, f := range families {
+		names = append(names, f.GetName())
+	}
+	require.Equal(t, []string{"http_request_duration_seconds", "http_requests_in_flight", "http_requests_total"}, names)
+}
+
+func TestClientIP(t *testing.T) {
+	t.Parallel()
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"1.2.3.4:5", "9.9.9.9", "1.2.3.4"},
+		{"10.0.0.1:5", "", "10.0.0.1"},
+		{"10.0.0.1:5", "9.9.9.9", "9.9.9.9"},
+		{"10.0.0.1:5", "6.6.6.6, 9.9.9.9, 10.0.0.2", "9.9.9.9"},
+		{"10.0.0.1:5", "6.6.6.6, rubbish", "10.0.0.1"},
+		{"[::ffff:10.0.0.1]:5", "9.9.9.9", "9.9.9.9"},
+	} {
+		s := web.New(web.Config{TrustedProxies: trusted})
+		s.Mount("/ip", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte(web.ClientIP(r.Context())))
+		}), web.Public)
+		w := do(s.Handler(), "/ip", func(r *http.Request) {
+			r.RemoteAddr = c.remote
+			if c.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", c.forwarded)
+			}
+		})
+		require.Equal(t, c.want, w.Body.String(), c)
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Verifier: webtest.Tokens{}, RateLimit: web.RateLimit{PerSecond: 0.1, Burst: 2}})
+	routes(s.Router("/api/v1"))
+	ask := func(ip, token string) *httptest.ResponseRecorder {
+		return do(s.Handler(), "/api/v1/things/1", func(r *http.Request) {
+			r.RemoteAddr = ip + ":1"
+			if token != "" {
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+		})
+	}
+	w := ask("1.1.1.1", "")
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, "2", w.Header().Get("RateLimit-Limit"))
+	require.Equal(t, "1", w.Header().Get("RateLimit-Remaining"))
+	require.NotEmpty(t, w.Header().Get("RateLimit-Reset"))
+	require.Equal(t, 401, ask("1.1.1.1", "forged").Code, "counts against the address")
+	w = ask("1.1.1.1", "")
+	require.Equal(t, 429, w.Code)
+	require.Contains(t, w.Body.String(), "rate_limit.exceeded")
+	require.NotEqual(t, "0", w.Header().Get("Retry-After"))
+	require.NotEmpty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, 429, ask("1.1.1.1", "forged").Code)
+	require.Equal(t, 200, ask("1.1.1.1", "user:u1").Code, "a user has a bucket of their own")
+	require.Equal(t, 200, ask("2.2.2.2", "").Code)
+}
+
+func TestServeAndShutDown(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Addr: "127.0.0.1:0"})
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s.Mount("/slow", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-leave
+		_, _ = w.Write([]byte("done"))
+	}), web.Public)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Task().Run(ctx) }()
+	<-s.Listening()
+	status := make(chan int, 1)
+	go func() {
+		res, err := http.Get("http://" + s.Addr().String() + "/slow")
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = res.Body.Close()
+		status <- res.StatusCode
+	}()
+	<-entered
+	cancel()
+	require.Never(t, func() bool { return len(ended) > 0 }, 50*time.Millisecond, 5*time.Millisecond, "it waits for the request")
+	close(leave)
+	require.Equal(t, 200, <-status)
+	require.NoError(t, <-ended)
+}
+
+func TestDeadlineIsInTheContext(t *testing.T) {
+	t.Parallel()
+	s := webtest.New(t, func(r *web.Router) {
+		web.Handle(r, web.Route{Method: http.MethodGet, Path: "/wait", Access: web.Public},
+			func(ctx context.Context, _ struct{}) (web.Reply[text], error) {
+				<-ctx.Done()
+				return web.Reply[text]{}, ctx.Err()
+			})
+	}, func(c *web.Config) { c.Deadline = 10 * time.Millisecond })
+	s.Do("GET", "/api/v1/wait", nil).RequireCode(504, "deadline_exceeded")
+}
+
+func TestPreferWait(t *testing.T) {
+	t.Parallel()
+	for prefer, want := range map[string]time.Duration{
+		"": 0, "wait=3": 3 * time.Second, "respond-async, wait=99": web.MaxWait, "wait=-1": 0, "wait=x": 0, `Wait="2"`: 2 * time.Second,
+	} {
+		require.Equal(t, want, web.PreferWait(prefer), prefer)
+	}
+	for tag, want := range map[string]int64{`"7"`: 7, "*": web.AnyVersion, " \"0\" ": 0} {
+		got, err := web.ParseETag(tag)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, tag := range []string{"", "7", `W/"7"`, `"x"`, `"-1"`, strings.Repeat("9", 40)} {
+		_, err := web.ParseETag(tag)
+		require.Error(t, err, tag)
+	}
+}

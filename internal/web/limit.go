@@ -1,0 +1,80 @@
+package web
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/banyan-tree/banyan/internal/port"
+)
+
+// RateLimit bounds how often one client may ask: a user, or an address without one.
+type RateLimit struct {
+	Off       bool
+	PerSecond float64 // refill; 50
+	Burst     int     // at once; 100
+	Clients   int     // remembered at most, the least used are forgotten; 50,000
+}
+
+type limiter struct {
+	cfg     RateLimit
+	clients *otter.Cache[string, *rate.Limiter]
+}
+
+func newLimiter(cfg RateLimit) *limiter {
+	if cfg.Off {
+		return &limiter{cfg: cfg}
+	}
+	if cfg.PerSecond == 0 {
+		cfg.PerSecond = 50
+	}
+	if cfg.Burst == 0 {
+		cfg.Burst = 100
+	}
+	if cfg.Clients == 0 {
+		cfg.Clients = 50_000
+	}
+	// A client that was away for as long as a bucket takes to fill is as good as new.
+	fill := time.Duration(float64(cfg.Burst)/cfg.PerSecond*float64(time.Second)) + time.Second
+	return &limiter{cfg: cfg, clients: otter.Must(&otter.Options[string, *rate.Limiter]{
+		MaximumSize:      cfg.Clients,
+		ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](fill),
+	})}
+}
+
+// clientKey is whom the limit counts.
+func clientKey(ctx context.Context) string {
+	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
+		return "user " + p.Subject
+	}
+	return "ip " + ClientIP(ctx)
+}
+
+// take counts one request and writes the RateLimit headers. Code: RateLimited.
+func (l *limiter) take(h http.Header, client string) error {
+	if l.cfg.Off {
+		return nil
+	}
+	bucket, ok := l.clients.GetIfPresent(client)
+	if !ok {
+		bucket, _ = l.clients.SetIfAbsent(client, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
+	}
+	taken := bucket.Allow()
+	left := max(bucket.Tokens(), 0)
+	h.Set("RateLimit-Limit", strconv.Itoa(l.cfg.Burst))
+	h.Set("RateLimit-Remaining", strconv.Itoa(int(left)))
+	h.Set("RateLimit-Reset", seconds((float64(l.cfg.Burst)-left)/l.cfg.PerSecond))
+	if taken {
+		return nil
+	}
+	return RateLimited.Errorf("too many requests: slow down").
+		WithDetail("retry_after", seconds(math.Max((1-left)/l.cfg.PerSecond, 1)))
+}
+
+// seconds rounds up, so that nobody comes back too early.
+func seconds(s float64) string { return strconv.Itoa(int(math.Ceil(s))) }

@@ -1,0 +1,163 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+)
+
+// observed wraps the routes with what every request gets, matched or not:
+// an id, a trace, headers, a size limit, recovery, a log line and metrics.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{requestID: requestID(r), ip: clientIP(r, s.cfg.TrustedProxies), start: time.Now()}
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, span := s.cfg.Telemetry.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+		if !trace.SpanContextFromContext(ctx).HasTraceID() {
+			ctx = withTraceID(ctx)
+		}
+		x.traceID = trace.SpanContextFromContext(ctx).TraceID().String()
+		ctx = context.WithValue(ctx, exchangeKey{}, x)
+		r = r.WithContext(ctx)
+
+		h := w.Header()
+		h.Set("X-Request-Id", x.requestID)
+		h.Set("X-Trace-Id", x.traceID)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+
+		rec := &recorder{ResponseWriter: w}
+		r.Body = http.MaxBytesReader(rec, r.Body, s.cfg.BodyLimit)
+		s.metrics.inFlight.Inc()
+		defer func() {
+			s.metrics.inFlight.Dec()
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				s.recovered(rec, r, v)
+			}
+			s.finish(r, x, rec, span)
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// withTraceID gives a request a trace id where nothing is traced, so that a
+// client can always name its request.
+func withTraceID(ctx context.Context) context.Context {
+	var traceID trace.TraceID
+	var spanID trace.SpanID
+	_, _ = rand.Read(traceID[:]) // never fails, see crypto/rand
+	_, _ = rand.Read(spanID[:])
+	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID}))
+}
+
+func (s *Server) recovered(rec *recorder, r *http.Request, v any) {
+	err := fault.Internal.Wrap(fmt.Errorf("panic: %v", v), "panic")
+	s.cfg.Telemetry.Logger.ErrorContext(r.Context(), "panic in a handler", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if rec.status == 0 {
+		writeProblem(rec, r, err)
+		return
+	}
+	exchangeOf(r.Context()).fault = err // the answer has begun: it can only be logged
+}
+
+// finish tells log, trace and metrics how it went.
+func (s *Server) finish(r *http.Request, x *exchange, rec *recorder, span trace.Span) {
+	took := time.Since(x.start)
+	status := rec.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	route, method := x.route, r.Method
+	if route == "" {
+		route = "unmatched" // never the path: metrics must stay bounded
+	}
+	if method != http.MethodHead && !slices.Contains(methods, method) {
+		method = "OTHER"
+	}
+	labels := prometheus.Labels{"route": route, "method": method, "status": strconv.Itoa(status)}
+	s.metrics.requests.With(labels).Inc()
+	s.metrics.duration.With(labels).Observe(took.Seconds())
+
+	span.SetName(method + " " + route)
+	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route),
+		attribute.Int("http.response.status_code", status), attribute.String("url.path", r.URL.Path))
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", route),
+		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
+		slog.String("ip", x.ip), slog.String("request_id", x.requestID), slog.String("trace_id", x.traceID),
+	}
+	if x.subject != "" {
+		attrs = append(attrs, slog.String("subject", x.subject))
+	}
+	if x.fault != nil {
+		attrs = append(attrs, slog.String("code", fault.From(x.fault).Code.Name()))
+	}
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+		span.SetStatus(codes.Error, http.StatusText(status))
+		if x.fault != nil {
+			span.RecordError(x.fault)
+			attrs = append(attrs, slog.String("error", x.fault.Error()))
+		}
+	}
+	s.cfg.Telemetry.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	labels := []string{"route", "method", "status"}
+	m := &metrics{}
+	var err error
+	if m.requests, err = registered(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "http_requests_total", Help: "Requests answered."}, labels)); err != nil {
+		return nil, err
+	}
+	if m.duration, err = registered(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Time to answer.", Buckets: prometheus.DefBuckets}, labels)); err != nil {
+		return nil, err
+	}
+	m.inFlight, err = registered[prometheus.Gauge](reg, prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "http_requests_in_flight", Help: "Requests being answered."}))
+	return m, err
+}
+
+// registered registers a collector, or gives the one that another server of
+// this process has registered.
+func registered[C prometheus.Collector](reg prometheus.Registerer, c C) (C, error) {
+	err := reg.Register(c)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if known, ok := already.ExistingCollector.(C); ok {
+			return known, nil
+		}
+	}
+	return c, err
+}

@@ -1,0 +1,138 @@
+package web_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/web"
+	"github.com/banyan-tree/banyan/internal/web/webtest"
+)
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	s := webtest.New(t, func(r *web.Router) {
+		routes(r)
+		web.Handle(r, web.Route{Method: http.MethodGet, Path: "/pages", Access: web.Public},
+			func(context.Context, struct{}) (web.Reply[web.Page[line]], error) {
+				return web.OK(web.Page[line]{}), nil
+			})
+	})
+	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(s.Do("GET", "/api/v1/pages", nil).Require(200).Raw))
+
+	raw := s.Do("GET", "/openapi.json", nil).Require(200).Raw
+	doc, err := openapi3.NewLoader().LoadFromData(raw)
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(context.Background()))
+	require.Equal(t, "3.1.0", doc.OpenAPI)
+	pay := doc.Paths.Value("/api/v1/things/{id}/pay").Post
+	require.NotNil(t, pay.Parameters.GetByInAndName("header", "Idempotency-Key"))
+	require.NotEmpty(t, *pay.Security)
+	require.Empty(t, *doc.Paths.Value("/api/v1/things").Get.Security)
+	require.Equal(t, "#/components/schemas/Money", doc.Components.Schemas["Draft"].Value.Properties["total"].Ref)
+	require.Contains(t, doc.Components.Schemas, "Page_line")
+	require.ElementsMatch(t, []string{"email", "kind", "lines", "total"}, doc.Components.Schemas["Draft"].Value.Required)
+	require.Len(t, s.Web.Routes(), 9)
+}
+
+func TestDocsPageNeedsNoNetwork(t *testing.T) {
+	t.Parallel()
+	s := webtest.New(t, routes)
+	r := s.Do("GET", "/docs", nil).Require(200)
+	page := string(r.Raw)
+	require.Contains(t, page, "/openapi.json")
+	require.NotRegexp(t, `(src|href)="(https?:)?//`, page)
+	require.Contains(t, r.Header.Get("Content-Security-Policy"), "script-src 'self'")
+	r = s.Do("GET", "/docs/swagger-ui-bundle.js", nil).Require(200)
+	require.Greater(t, len(r.Raw), 100_000)
+	s.Do("POST", "/docs", nil).RequireCode(405, "method.not_allowed")
+	require.Contains(t, s.Do("GET", "/api/v1/things", nil).Header.Get("Content-Security-Policy"), "default-src 'none'")
+}
+
+func handle[In, Out any](route web.Route) func(*web.Router) {
+	return func(r *web.Router) {
+		web.Handle(r, route, func(context.Context, In) (web.Reply[Out], error) { return web.Reply[Out]{}, nil })
+	}
+}
+
+func TestMistakesAreRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	get := web.Route{Method: http.MethodGet, Path: "/x", Access: web.Public}
+	with := func(change func(*web.Route)) web.Route {
+		r := get
+		change(&r)
+		return r
+	}
+	for want, register := range map[string]func(*web.Router){
+		"access":             handle[struct{}, text](with(func(r *web.Route) { r.Access = "" })),
+		"method":             handle[struct{}, text](with(func(r *web.Route) { r.Method = "FETCH" })),
+		"must look like":     handle[struct{}, text](with(func(r *web.Route) { r.Path = "/x/:id" })),
+		"public":             handle[struct{}, text](with(func(r *web.Route) { r.Idempotent = true })),
+		"not in the path":    handle[idIn, text](get),
+		"no field is tagged": handle[struct{}, text](with(func(r *web.Route) { r.Path = "/x/{id}" })),
+		"no path, query":     handle[struct{ Name string }, text](get),
+		"no json tag":        handle[struct{}, struct{ Name string }](get),
+		"unknown tag": handle[struct {
+			A string `query:"a" minLenght:"3"`
+		}, text](get),
+		"unknown format": handle[struct {
+			A string `query:"a" format:"mail"`
+		}, text](get),
+		"cannot be a parameter": handle[struct {
+			A float64 `query:"a"`
+		}, text](get),
+		"fields of its items": handle[struct{}, struct {
+			A []line `json:"a" minimum:"3"`
+		}](get),
+		"two places": handle[struct {
+			A string `query:"a" header:"A"`
+		}, text](get),
+		"duplicates": func(r *web.Router) {
+			handle[idIn, text](web.Route{Method: http.MethodGet, Path: "/x/{id}", Access: web.Public})(r)
+			handle[struct {
+				SKU string `path:"sku"`
+			}, text](web.Route{Method: http.MethodGet, Path: "/x/{sku}", Access: web.Public})(r)
+		},
+	} {
+		s := web.New(web.Config{})
+		register(s.Router("/api/v1"))
+		require.ErrorContains(t, s.Err(), want)
+		require.ErrorContains(t, s.Build(), want)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Verifier: webtest.Tokens{}})
+	echoPath := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) })
+	s.Mount("/health/live", echoPath, web.Public)
+	s.Mount("/sandbox/psp/", echoPath, web.Admin)
+	for _, c := range []struct {
+		path, token string
+		status      int
+	}{
+		{"/health/live", "", 200},
+		{"/sandbox/psp/charges", "", 401},
+		{"/sandbox/psp/charges", "staff", 403},
+		{"/sandbox/psp/charges", "admin", 200},
+		{"/sandbox", "admin", 404},
+	} {
+		w := do(s.Handler(), c.path, func(r *http.Request) {
+			if c.token != "" {
+				r.Header.Set("Authorization", "Bearer "+c.token)
+			}
+		})
+		require.Equal(t, c.status, w.Code, c)
+		if c.status == 200 {
+			require.Equal(t, c.path, strings.TrimSpace(w.Body.String()))
+		}
+	}
+	bad := web.New(web.Config{})
+	bad.Mount("/x", echoPath, "")
+	require.ErrorContains(t, bad.Err(), "access")
+}

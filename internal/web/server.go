@@ -1,0 +1,206 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/run"
+)
+
+// Server is one HTTP listener with its routes. Register first, then serve.
+type Server struct {
+	cfg       Config
+	schemas   *schemas
+	problem   *schemaRef
+	endpoints []*endpoint
+	mounts    []mount
+	errs      []error
+	limiter   *limiter
+	metrics   *metrics
+
+	build    sync.Once
+	handler  http.Handler
+	document []byte
+
+	listening chan struct{}
+	addr      net.Addr
+}
+
+type mount struct {
+	path    string
+	access  Access
+	handler http.Handler
+}
+
+// New makes a server without routes.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg.withDefaults(), schemas: newSchemas(), listening: make(chan struct{})}
+	s.limiter = newLimiter(s.cfg.RateLimit)
+	var err error
+	if s.metrics, err = newMetrics(s.cfg.Telemetry.Registerer); err != nil {
+		s.errs = append(s.errs, err)
+	}
+	if s.problem, err = s.schemas.of(problemType); err != nil {
+		s.errs = append(s.errs, err)
+	}
+	return s
+}
+
+// Router gives a place for routes below base, such as "/api/v1"; "" is the root.
+func (s *Server) Router(base string) *Router { return &Router{server: s, base: base} }
+
+// Mount serves a plain handler, such as keys or health, at exactly path; a path
+// that ends in a slash takes all below it too. The rate limit does not count it.
+func (s *Server) Mount(path string, h http.Handler, access Access) {
+	if !slices.Contains(accesses, access) {
+		s.errs = append(s.errs, fmt.Errorf("mount %s: access %q: say web.Public, web.User, web.Staff or web.Admin", path, access))
+	}
+	s.mounts = append(s.mounts, mount{path, access, h})
+}
+
+// Err tells what is wrong with what was registered so far, nil if nothing.
+func (s *Server) Err() error { return errors.Join(s.errs...) }
+
+// Build puts the routes together. No route can be added afterwards.
+func (s *Server) Build() error {
+	s.build.Do(func() {
+		if len(s.errs) > 0 {
+			return
+		}
+		var err error
+		if s.document, err = s.makeDocument(); err != nil {
+			s.errs = append(s.errs, fmt.Errorf("openapi document: %w", err))
+			return
+		}
+		if !s.cfg.NoDocs {
+			s.mountDocs()
+		}
+		s.handler = s.observed(s.routes())
+	})
+	return errors.Join(s.errs...)
+}
+
+// Handler serves all routes. It panics if Build fails, with the reasons.
+func (s *Server) Handler() http.Handler {
+	if err := s.Build(); err != nil {
+		panic(err)
+	}
+	return s.handler
+}
+
+// routes makes the router. From here on echo's errors are problems.
+func (s *Server) routes() http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		var httpErr *echo.HTTPError
+		switch {
+		case errors.As(err, &httpErr) && httpErr.Code == http.StatusNotFound:
+			err = NoRoute.Errorf("there is no %s; /docs lists what there is", c.Request().URL.Path)
+		case errors.As(err, &httpErr) && httpErr.Code == http.StatusMethodNotAllowed:
+			err = WrongMethod.Errorf("%s cannot be used here; the Allow header lists what can", c.Request().Method)
+		}
+		writeProblem(c.Response().Writer, c.Request(), err)
+	}
+	for _, p := range s.endpoints {
+		serve := func(c echo.Context) error {
+			exchangeOf(c.Request().Context()).route = p.path
+			return s.serve(p, c.Response().Writer, c.Request(), c.Param)
+		}
+		e.Add(p.Method, echoPath(p.path), serve)
+		if p.Method == http.MethodGet {
+			e.Add(http.MethodHead, echoPath(p.path), serve)
+		}
+	}
+	for _, m := range s.mounts {
+		serve := func(c echo.Context) error {
+			exchangeOf(c.Request().Context()).route = m.path
+			return s.serveMount(m, c.Response().Writer, c.Request())
+		}
+		e.Any(m.path, serve)
+		if strings.HasSuffix(m.path, "/") {
+			e.Any(m.path+"*", serve)
+		}
+	}
+	return e
+}
+
+// Task serves until its context ends.
+func (s *Server) Task() run.Task {
+	return run.Task{Name: "http " + s.cfg.Addr, Run: s.ListenAndServe}
+}
+
+// Listening is closed when connections are accepted; then Addr is known.
+func (s *Server) Listening() <-chan struct{} { return s.listening }
+
+// Addr is where the server listens, nil before Listening is closed.
+func (s *Server) Addr() net.Addr {
+	select {
+	case <-s.listening:
+		return s.addr
+	default:
+		return nil
+	}
+}
+
+// ListenAndServe serves until ctx ends; then requests in flight get Grace to
+// finish. It may be called once.
+func (s *Server) ListenAndServe(ctx context.Context) error {
+	if err := s.Build(); err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.cfg.Addr, err)
+	}
+	s.addr = l.Addr()
+	close(s.listening)
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: s.cfg.ReadHeader,
+		ReadTimeout:       s.cfg.Read,
+		WriteTimeout:      s.cfg.Write,
+		IdleTimeout:       s.cfg.Idle,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Telemetry.Logger.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", s.cfg.Addr, err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		_ = srv.Close() // the grace is over: cut what is left
+		return fmt.Errorf("stop http %s: requests were cut off: %w", s.cfg.Addr, err)
+	}
+	return nil
+}
+
+// serveMount answers from a plain handler under the same access rules.
+func (s *Server) serveMount(m mount, w http.ResponseWriter, r *http.Request) error {
+	r, err := s.authenticated(r)
+	if err == nil {
+		err = allowed(r.Context(), m.access)
+	}
+	if err != nil {
+		return err
+	}
+	m.handler.ServeHTTP(w, r)
+	return nil
+}
+
+var errNoVerifier = fault.Unauthenticated.Errorf("this server takes no tokens")

@@ -1,0 +1,28 @@
+-- +goose Up
+CREATE TABLE carts (
+    id         text        NOT NULL PRIMARY KEY,
+    user_id    text        UNIQUE, -- null: a guest's
+    token_hash text        UNIQUE, -- SHA-256 of a guest's token; null: a user's
+    updated_at timestamptz NOT NULL,
+    CHECK ((user_id IS NULL) <> (token_hash IS NULL))
+);
+CREATE INDEX carts_idle_guests ON carts (updated_at) WHERE token_hash IS NOT NULL;
+
+CREATE TABLE cart_lines (
+    cart_id  text        NOT NULL REFERENCES carts (id) ON DELETE CASCADE,
+    sku      text        NOT NULL,
+    quantity integer     NOT NULL CHECK (quantity BETWEEN 1 AND 99),
+    added_at timestamptz NOT NULL,
+    PRIMARY KEY (cart_id, sku)
+);
+
+-- Orders that took their lines out of a cart, so that it is done once.
+CREATE TABLE checkouts (
+    order_id text        NOT NULL PRIMARY KEY,
+    at       timestamptz NOT NULL
+);
+
+-- +goose Down
+DROP TABLE checkouts;
+DROP TABLE cart_lines;
+DROP TABLE carts;

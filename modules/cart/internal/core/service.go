@@ -1,0 +1,73 @@
+// Package core holds the rules of carts: whose they are, and how much fits in.
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/catalog"
+	"github.com/banyan-tree/banyan/modules/pricing"
+)
+
+// Owner is whose cart a row is: a user, or whoever has the token with this hash.
+type Owner struct {
+	UserID    string
+	TokenHash string
+}
+
+// Line is a SKU in a cart.
+type Line struct {
+	SKU      string
+	Quantity int
+	AddedAt  time.Time
+}
+
+// Store keeps carts. Every write is made inside Atomic.
+type Store interface {
+	Atomic(ctx context.Context, fn func(ctx context.Context) error) error
+
+	// Cart gives the lines of a cart in the order in which they were added, and
+	// tells whether there is one.
+	Cart(ctx context.Context, o Owner) (Cart, bool, error)
+	// Open makes sure there is a cart and locks it.
+	Open(ctx context.Context, o Owner) (Cart, error)
+	// Lock gives a cart, keeping others from changing it.
+	Lock(ctx context.Context, o Owner) (Cart, bool, error)
+	PutLines(ctx context.Context, cartID string, lines []Line) error
+	RemoveLines(ctx context.Context, cartID string, skus []string) error
+	Drop(ctx context.Context, cartID string) error
+	// AddCheckout tells whether the order was new.
+	AddCheckout(ctx context.Context, orderID string) (bool, error)
+	// DropIdle drops guests' carts that nobody touched since, and forgets check-outs
+	// of before; it gives the number of carts.
+	DropIdle(ctx context.Context, before time.Time, limit int) (int64, error)
+}
+
+// Cart is a stored cart.
+type Cart struct {
+	ID        string
+	Lines     []Line
+	UpdatedAt time.Time
+}
+
+// Deps is what the service needs.
+type Deps struct {
+	Store    Store
+	Catalog  catalog.Service
+	Pricing  pricing.Service
+	Now      clock.Clock
+	NewID    id.Source
+	NewToken func() string // unguessable
+	Currency string
+}
+
+// Service implements the contract.
+type Service struct{ Deps }
+
+var _ cart.Service = (*Service)(nil)
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{d} }

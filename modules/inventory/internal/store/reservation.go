@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/modules/inventory"
+)
+
+type reservationRow struct {
+	OrderID   string `gorm:"primaryKey"`
+	Status    string
+	Lines     string // JSON
+	ExpiresAt database.Time
+	CreatedAt database.Time
+	UpdatedAt database.Time
+}
+
+func (reservationRow) TableName() string { return "reservations" }
+
+// AddReservation implements core.Store.
+func (s *Store) AddReservation(ctx context.Context, r inventory.Reservation) (bool, error) {
+	lines, err := json.Marshal(r.Lines)
+	if err != nil {
+		return false, fmt.Errorf("write lines: %w", err)
+	}
+	now := database.At(s.now())
+	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&reservationRow{
+		OrderID: r.OrderID, Status: r.Status, Lines: string(lines), ExpiresAt: database.At(r.ExpiresAt), CreatedAt: now, UpdatedAt: now,
+	})
+	return tx.RowsAffected == 1, tx.Error
+}
+
+// Reservation implements core.Store.
+func (s *Store) Reservation(ctx context.Context, orderID string) (inventory.Reservation, bool, error) {
+	var rows []reservationRow
+	if err := s.Conn(ctx).Where("order_id = ?", orderID).Limit(1).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return inventory.Reservation{}, false, err
+	}
+	r, err := rows[0].reservation()
+	return r, true, err
+}
+
+// Turn implements core.Store. It locks the row first, so that what it gives is
+// what it changed.
+func (s *Store) Turn(ctx context.Context, orderID, to string, from ...string) (inventory.Reservation, bool, error) {
+	q := s.Conn(ctx).Where("order_id = ?", orderID).Limit(1)
+	if s.Dialect() == database.Postgres {
+		q = q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	}
+	var rows []reservationRow
+	if err := q.Find(&rows).Error; err != nil || len(rows) == 0 {
+		return inventory.Reservation{}, false, err
+	}
+	was, err := rows[0].reservation()
+	if err != nil {
+		return was, false, err
+	}
+	tx := s.Conn(ctx).Model(&reservationRow{}).Where("order_id = ? AND status IN ?", orderID, from).
+		Updates(map[string]any{"status": to, "updated_at": database.At(s.now())})
+	return was, tx.RowsAffected == 1, tx.Error
+}
+
+// Overdue implements core.Store.
+func (s *Store) Overdue(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	var ids []string
+	err := s.Conn(ctx).Model(&reservationRow{}).Where("status = ? AND expires_at <= ?", inventory.Held, database.At(now)).
+		Order("expires_at").Limit(limit).Pluck("order_id", &ids).Error
+	return ids, err
+}
+
+func (r reservationRow) reservation() (inventory.Reservation, error) {
+	out := inventory.Reservation{OrderID: r.OrderID, Status: r.Status, ExpiresAt: r.ExpiresAt.Time}
+	if err := json.Unmarshal([]byte(r.Lines), &out.Lines); err != nil {
+		return out, fmt.Errorf("read the lines of order %s: %w", r.OrderID, err)
+	}
+	return out, nil
+}

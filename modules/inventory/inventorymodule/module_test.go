@@ -1,0 +1,115 @@
+package inventorymodule_test
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/port/porttest"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/inventory/inventorymodule"
+	"github.com/banyan-tree/banyan/modules/inventory/inventorytest"
+)
+
+func setup(t *testing.T, db *database.DB, now clock.Clock) *inventorymodule.Module {
+	t.Helper()
+	require.NoError(t, db.Migrate(t.Context(), inventorymodule.Migrations()...))
+	m, err := inventorymodule.New(inventorymodule.Deps{DB: db, Now: now, NewID: id.V7, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return m
+}
+
+func requireClean(t *testing.T, m *inventorymodule.Module) {
+	t.Helper()
+	for _, check := range m.Checks {
+		_, err := check.Run(context.Background(), func(subject, detail string) {
+			require.Fail(t, check.Rule, "%s: %s", subject, detail)
+		})
+		require.NoError(t, err)
+	}
+}
+
+func TestModuleKeepsItsContract(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		m := setup(t, db, clock.System)
+		porttest.Ways(t, func(s *port.Server) { inventory.Serve(s, m.Service) }, func(t *testing.T, conn *port.Conn) {
+			inventorytest.Exercise(t, inventory.NewClient(conn))
+		})
+		t.Cleanup(func() { requireClean(t, m) })
+	})
+}
+
+func TestFakeKeepsTheContractToo(t *testing.T) {
+	t.Parallel()
+	inventorytest.Exercise(t, inventorytest.NewFake())
+}
+
+func TestHoldsExpire(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+		m := setup(t, db, now.Now)
+		inventorytest.MustStock(t, m.Service, "fig", 3)
+		_, err := m.Service.Hold(inventorytest.Shop(), inventory.HoldRequest{OrderID: "o1", Lines: []inventory.Line{{SKU: "fig", Quantity: 2}}})
+		require.NoError(t, err)
+
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		now.Advance(inventory.HoldTTL + time.Second)
+		go func() { _ = m.Tasks[0].Run(ctx) }()
+		require.Eventually(t, func() bool {
+			return inventorytest.MustLevel(t, m.Service, "fig").Available == 3
+		}, 30*time.Second, 20*time.Millisecond)
+		_, err = m.Service.Commit(inventorytest.Shop(), inventory.ReservationRequest{OrderID: "o1"})
+		require.ErrorIs(t, err, inventory.ReservationExpired)
+		requireClean(t, m)
+	})
+}
+
+func TestOnlyStaffAndTheShop(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		m := setup(t, db, clock.System)
+		customer := port.WithPrincipal(t.Context(), port.Principal{Subject: "u1", Roles: []string{port.RoleCustomer}})
+		_, err := m.Service.SetOnHand(customer, inventory.SetOnHandRequest{})
+		require.Error(t, err)
+		_, err = m.Service.Hold(customer, inventory.HoldRequest{OrderID: "o", Lines: []inventory.Line{{SKU: "a", Quantity: 1}}})
+		require.Error(t, err)
+	})
+}
+
+// The audit must see what the rules were made to prevent.
+func TestAuditSeesDamage(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		m := setup(t, db, clock.System)
+		inventorytest.MustStock(t, m.Service, "fig", 3)
+		_, err := m.Service.Hold(inventorytest.Shop(), inventory.HoldRequest{OrderID: "o1", Lines: []inventory.Line{{SKU: "fig", Quantity: 2}}})
+		require.NoError(t, err)
+		require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+			return db.Conn(ctx).Exec("UPDATE stock SET on_hand = 7, reserved = 1").Error
+		}))
+		var details []string
+		_, err = m.Checks[0].Run(t.Context(), func(_, detail string) { details = append(details, detail) })
+		require.NoError(t, err)
+		require.Equal(t, []string{
+			"on hand is 7, its movements add up to 3",
+			"reserved is 1, its held reservations add up to 2",
+		}, details)
+	})
+}
+
+func TestEveryMethodHasAPort(t *testing.T) {
+	t.Parallel()
+	porttest.Complete(t, reflect.TypeFor[inventory.Service](), func(s *port.Server) { inventory.Serve(s, inventorytest.NewFake()) })
+}

@@ -1,0 +1,171 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/audit"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/shipping"
+)
+
+const (
+	// underWay is how long after its last change an order, or what a neighbour
+	// holds for it, may differ: an event is on its way.
+	underWay  = time.Minute
+	auditPage = 200
+)
+
+// Checks are what must hold of every order, here and at the neighbours.
+func (s *Service) Checks() []audit.Check {
+	return []audit.Check{
+		{Rule: "orders.totals_match", Says: "The total of each order is what its lines and parts add up to, to the cent.", Run: s.each(s.auditTotals)},
+		{Rule: "orders.payment_matches", Says: "What was authorised, captured and refunded for each order is what its status says.", Run: s.each(s.auditPayment)},
+		{Rule: "orders.stock_matches", Says: "The stock of each order is sold if it is confirmed, and free if it came to nothing.", Run: s.each(s.auditStock)},
+		{Rule: "orders.shipment_matches", Says: "Each order that is confirmed has its shipment, and no other is sent.", Run: s.each(s.auditShipment)},
+	}
+}
+
+// each runs a check over all orders but those that are under way. The check
+// gives what is wrong, empty for nothing.
+func (s *Service) each(check func(context.Context, *Order) (string, error)) func(context.Context, func(subject, detail string)) (int, error) {
+	return func(ctx context.Context, report func(subject, detail string)) (examined int, err error) {
+		ctx = port.WithPrincipal(ctx, port.System("orders"))
+		for before := ""; ; {
+			page, err := s.store.List(ctx, "", before, auditPage)
+			if err != nil {
+				return examined, err
+			}
+			for _, o := range page {
+				before = o.ID
+				if o.Status == orders.Pending || s.recent(o.UpdatedAt) {
+					continue
+				}
+				examined++
+				wrong, err := check(ctx, o)
+				if err != nil {
+					return examined, fmt.Errorf("check order %s: %w", o.ID, err)
+				}
+				if wrong != "" {
+					report("order "+o.ID, wrong)
+				}
+			}
+			if len(page) < auditPage {
+				return examined, nil
+			}
+		}
+	}
+}
+
+func (s *Service) recent(at time.Time) bool { return s.now().Sub(at) < underWay }
+
+func (s *Service) auditTotals(_ context.Context, o *Order) (string, error) {
+	if err := addsUp(o.Lines, o.Totals); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
+}
+
+func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
+	p, err := s.payments.ByOrder(ctx, payments.OrderRequest{OrderID: o.ID})
+	if errors.Is(err, payments.PaymentNotFound) {
+		if o.stands() && o.Totals.Total.IsPositive() {
+			return fmt.Sprintf("it is %s but has no payment", o.Status), nil
+		}
+		return "", nil
+	}
+	if err != nil || s.recent(p.UpdatedAt) {
+		return "", err
+	}
+	kept := p.Captured.Amount - p.Refunded.Amount
+	seen := fmt.Sprintf("it is %s with a total of %v, but payment %s is %s: authorised %v, captured %v, refunded %v",
+		o.Status, o.Totals.Total, p.ID, p.Status, p.Amount, p.Captured, p.Refunded)
+	var ok bool
+	switch o.Status {
+	case orders.Confirmed:
+		ok = p.Status == payments.Authorised && p.Amount == o.Totals.Total && p.ID == o.PaymentID
+	case orders.Shipped, orders.Delivered: // staff may refund: the order was told of it
+		ok = p.Captured == o.Totals.Total && kept == o.Totals.Total.Amount-o.Refunded.Amount && p.ID == o.PaymentID
+	default:
+		ok = kept == 0 && p.Status != payments.Authorised && p.Status != payments.Pending
+	}
+	if ok {
+		return "", nil
+	}
+	return seen, nil
+}
+
+func (s *Service) auditStock(ctx context.Context, o *Order) (string, error) {
+	r, err := s.inventory.Get(ctx, inventory.ReservationRequest{OrderID: o.ID})
+	if errors.Is(err, inventory.ReservationUnknown) {
+		if o.stands() {
+			return fmt.Sprintf("it is %s but has no reservation", o.Status), nil
+		}
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if committed := r.Status == inventory.Committed; committed != o.stands() || r.Status == inventory.Held {
+		return fmt.Sprintf("it is %s, but its reservation is %s", o.Status, r.Status), nil
+	}
+	if o.stands() {
+		return differentLines(o.Lines, r.Lines), nil
+	}
+	return "", nil
+}
+
+// differentLines compares quantities by SKU, in both directions.
+func differentLines(ordered []orders.Line, reserved []inventory.Line) string {
+	left := map[string]int64{}
+	for _, l := range reserved {
+		left[l.SKU] += l.Quantity
+	}
+	for _, l := range ordered {
+		left[l.SKU] -= int64(l.Quantity)
+	}
+	for sku, n := range left {
+		if n != 0 {
+			return fmt.Sprintf("of %s, its reservation holds %d more than it has", sku, n)
+		}
+	}
+	return ""
+}
+
+func (s *Service) auditShipment(ctx context.Context, o *Order) (string, error) {
+	sh, err := s.shipping.ByOrder(ctx, shipping.OrderRequest{OrderID: o.ID})
+	if errors.Is(err, shipping.ShipmentNotFound) {
+		if o.stands() {
+			return fmt.Sprintf("it is %s but has no shipment", o.Status), nil
+		}
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var ok bool
+	switch o.Status {
+	case orders.Confirmed: // it stays so until the payment is captured
+		ok = sh.Status != shipping.Cancelled && sh.ID == o.ShipmentID
+	case orders.Shipped:
+		ok = (sh.Status == shipping.Dispatched || sh.Status == shipping.Delivered && sh.DeliveredAt != nil && s.recent(*sh.DeliveredAt)) && sh.ID == o.ShipmentID
+	case orders.Delivered:
+		ok = sh.Status == shipping.Delivered && sh.ID == o.ShipmentID
+	default:
+		ok = sh.Status == shipping.Cancelled
+	}
+	if ok {
+		return "", nil
+	}
+	return fmt.Sprintf("it is %s with shipment %q, but shipment %s is %s", o.Status, o.ShipmentID, sh.ID, sh.Status), nil
+}
+
+// stands tells whether the customer gets, or got, what was ordered.
+func (o *Order) stands() bool {
+	return o.Status == orders.Confirmed || o.Status == orders.Shipped || o.Status == orders.Delivered
+}

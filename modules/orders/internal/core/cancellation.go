@@ -1,0 +1,118 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/idempotency"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/saga"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/shipping"
+)
+
+// cancelWait is how long Cancel waits for the decision before it answers that
+// there is none yet. It is within the deadline of the call.
+const cancelWait = 3 * time.Second
+
+// Cancellation is a confirmed order that somebody wants cancelled. Whether that
+// is still possible, shipping decides.
+type Cancellation struct {
+	OrderID string `json:"order_id"`
+}
+
+// cancellation asks as long as shipping does not answer: once shipping may have
+// stopped the shipment, a confirmed order would never be sent.
+func (s *Service) cancellation() saga.Definition[Cancellation] {
+	return saga.Definition[Cancellation]{
+		Name:    "orders.cancellation",
+		Steps:   []saga.Step[Cancellation]{{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent}},
+		Finish:  s.cancelStopped,
+		Fail:    s.keepOrder,
+		Timeout: 24 * time.Hour,
+	}
+}
+
+// Cancel implements orders.Service.
+func (s *Service) Cancel(ctx context.Context, req orders.CancelRequest) (orders.Order, error) {
+	return idempotency.Finish(ctx, s.keys, cancelWait+leaseSlack,
+		func(ctx context.Context) (orders.Order, error) { return s.requestCancel(ctx, req.OrderID) },
+		func(ctx context.Context, _ orders.Order) (orders.Order, error) {
+			order, err := s.store.Get(ctx, req.OrderID)
+			if err == nil && order.Cancelling != "" {
+				order, err = s.after(ctx, order.Cancelling, cancelWait, order.ID)
+			}
+			switch {
+			case err != nil:
+				return orders.Order{}, err
+			case order.Status == orders.Cancelled || order.Cancelling != "":
+				return order.Order, nil
+			}
+			return orders.Order{}, notCancellable(order)
+		})
+}
+
+// requestCancel leaves the wish in the order's row, where the checkout of a
+// pending order finds it, and starts the cancellation of a confirmed one.
+func (s *Service) requestCancel(ctx context.Context, id string) (orders.Order, error) {
+	order, err := s.store.Lock(ctx, id)
+	if err != nil {
+		return orders.Order{}, err
+	}
+	if !port.PrincipalFrom(ctx).MayActFor(order.UserID) {
+		return orders.Order{}, notFound(id)
+	}
+	switch {
+	case order.Status == orders.Cancelled || order.Cancelling != "":
+		return order.Order, nil
+	case order.Status == orders.Pending:
+		order.Cancelling = id // the checkout's
+	case order.Status == orders.Confirmed:
+		order.Cancelling = s.newID()
+		if err := s.cancellations.Start(ctx, order.Cancelling, Cancellation{OrderID: id}); err != nil {
+			return orders.Order{}, err
+		}
+	default:
+		return orders.Order{}, notCancellable(order)
+	}
+	order.note(s.now(), "cancel requested")
+	return order.Order, s.save(ctx, order)
+}
+
+func notCancellable(order *Order) error {
+	if order.Status == orders.Confirmed {
+		return orders.NotCancellable.Errorf("order %s is on its way already: it cannot be cancelled any more", order.Number)
+	}
+	return orders.NotCancellable.Errorf("order %s is %s: it cannot be cancelled any more", order.Number, order.Status)
+}
+
+func (s *Service) stopShipment(ctx context.Context, _ string, c *Cancellation) error {
+	_, err := s.shipping.CancelForOrder(ctx, shipping.OrderRequest{OrderID: c.OrderID})
+	return err
+}
+
+func (s *Service) cancelStopped(ctx context.Context, _ string, c *Cancellation) error {
+	order, err := s.store.Lock(ctx, c.OrderID)
+	if err != nil {
+		return err
+	}
+	if order.Status == orders.Cancelled { // the event of the stopped shipment was faster
+		return nil
+	}
+	if err := order.Cancel(orders.CancelRequested, s.now()); err != nil {
+		return err
+	}
+	return s.save(ctx, order)
+}
+
+// keepOrder withdraws the wish that came too late.
+func (s *Service) keepOrder(ctx context.Context, _ string, c *Cancellation, _ *fault.Error) error {
+	order, err := s.store.Lock(ctx, c.OrderID)
+	if err != nil || order.Cancelling == "" {
+		return err
+	}
+	order.Cancelling = ""
+	order.note(s.now(), "too late to cancel")
+	return s.save(ctx, order)
+}

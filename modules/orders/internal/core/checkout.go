@@ -1,0 +1,167 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/saga"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/pricing"
+)
+
+// A checkout must be over well before quotes and reservations expire (15 min).
+const checkoutTimeout = 5 * time.Minute
+
+// Attempts at a step before the checkout gives up. Their pauses double from
+// 100 ms, so patient outlasts a restart of a neighbour, and brief a provider
+// that fails twice, while one that always fails is given up within some seconds.
+// persistent goes on until the saga's time is over.
+const (
+	patient    = 10
+	brief      = 6
+	persistent = 10_000
+)
+
+// authoriseDeadline is for one attempt: a slow provider takes three seconds.
+const authoriseDeadline = 6 * time.Second
+
+// checkout takes an order from pending to confirmed. Each step can be repeated
+// without harm. When one fails for good, what was done is undone upwards, and
+// the order is rejected for the reason that the step gave.
+func (s *Service) checkout() saga.Definition[Checkout] {
+	return saga.Definition[Checkout]{
+		Name: "orders.checkout",
+		Steps: []saga.Step[Checkout]{
+			{Name: "price the cart", Do: s.price, Undo: s.releasePrice, Attempts: patient},
+			{Name: "hold the stock", Do: s.holdStock, Undo: s.releaseStock, Attempts: patient},
+			{Name: "authorise the payment", Do: s.authorise, Undo: s.void, Attempts: brief, Deadline: authoriseDeadline},
+			{Name: "commit the stock", Do: s.commitStock, Attempts: patient},
+		},
+		Finish:  s.confirm, // and start to empty the cart
+		Fail:    s.reject,
+		Timeout: checkoutTimeout,
+	}
+}
+
+// Checkout is what a checkout remembers between its steps. Token is the
+// provider's name for the card; it is wiped as soon as it is not needed.
+type Checkout struct {
+	UserID         string              `json:"user_id"`
+	Items          []pricing.QuoteItem `json:"items"`
+	Country        string              `json:"country"`
+	ShippingMethod string              `json:"shipping_method"`
+	PromoCode      string              `json:"promo_code,omitempty"`
+	Token          string              `json:"token,omitempty"`
+	Quote          *pricing.Quote      `json:"quote,omitempty"`
+	PaymentID      string              `json:"payment_id,omitempty"`
+}
+
+func (s *Service) price(ctx context.Context, order string, c *Checkout) error {
+	quote, err := s.pricing.Quote(ctx, pricing.QuoteRequest{
+		Key: order, Items: c.Items, Country: c.Country, ShippingMethod: c.ShippingMethod, PromoCode: c.PromoCode,
+	})
+	if err != nil {
+		return because(err, orders.PriceUnknown)
+	}
+	if _, err := billOf(quote); err != nil {
+		return because(pricing.InvalidQuote.Wrap(err, "the quote does not add up"), orders.PriceUnknown)
+	}
+	c.Quote = &quote
+	return nil
+}
+
+func (s *Service) releasePrice(ctx context.Context, order string, _ *Checkout) error {
+	_, err := s.pricing.ReleaseQuote(ctx, pricing.ReleaseQuoteRequest{Key: order})
+	return err
+}
+
+func (s *Service) holdStock(ctx context.Context, order string, c *Checkout) error {
+	lines := make([]inventory.Line, 0, len(c.Items))
+	for _, item := range c.Items {
+		lines = append(lines, inventory.Line{SKU: item.SKU, Quantity: int64(item.Quantity)})
+	}
+	_, err := s.inventory.Hold(ctx, inventory.HoldRequest{OrderID: order, Lines: lines})
+	return because(err, orders.StockInsufficient)
+}
+
+// releaseStock undoes the commitment as well as the reservation.
+func (s *Service) releaseStock(ctx context.Context, order string, _ *Checkout) error {
+	_, err := s.inventory.Release(ctx, inventory.ReservationRequest{OrderID: order})
+	return err
+}
+
+// authorise asks for the quoted total. Where a promotion made everything free
+// there is nothing to ask for.
+func (s *Service) authorise(ctx context.Context, order string, c *Checkout) error {
+	if c.Quote.Total.Amount > 0 {
+		payment, err := s.payments.Authorize(ctx, payments.AuthorizeRequest{
+			OrderID: order, UserID: c.UserID, Amount: c.Quote.Total, Token: c.Token,
+		})
+		if err != nil {
+			return because(err, orders.PaymentUnavailable)
+		}
+		c.PaymentID = payment.ID
+	}
+	c.Token = ""
+	return nil
+}
+
+// void is done for an authorisation without known outcome too: it makes a late one impossible.
+func (s *Service) void(ctx context.Context, order string, c *Checkout) error {
+	c.Token = ""
+	_, err := s.payments.Void(ctx, payments.OrderRequest{OrderID: order})
+	return err
+}
+
+func (s *Service) commitStock(ctx context.Context, order string, _ *Checkout) error {
+	_, err := s.inventory.Commit(ctx, inventory.ReservationRequest{OrderID: order})
+	return because(err, orders.StockInsufficient)
+}
+
+// errCancelRequested sends a checkout back although every step went well.
+var errCancelRequested = fault.Define("order.cancel_requested", fault.KindConflict)
+
+func (s *Service) confirm(ctx context.Context, id string, c *Checkout) error {
+	order, err := s.store.Lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	if order.Cancelling != "" {
+		return errCancelRequested.Errorf("the order is to be cancelled")
+	}
+	bill, err := billOf(*c.Quote)
+	if err != nil {
+		return err
+	}
+	c.Token = ""
+	if err := order.Confirm(bill, c.PaymentID, s.now()); err != nil {
+		return err
+	}
+	if err := s.save(ctx, order); err != nil {
+		return err
+	}
+	return s.startEmptyingCart(ctx, order)
+}
+
+// reject ends the order that could not be had: rejected, or cancelled if that
+// is what its owner wanted meanwhile.
+func (s *Service) reject(ctx context.Context, id string, c *Checkout, cause *fault.Error) error {
+	order, err := s.store.Lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	c.Token = ""
+	if order.Cancelling != "" {
+		err = order.Cancel(orders.CancelRequested, s.now())
+	} else {
+		reason := reasonOf(cause)
+		err = order.Reject(reason, details[reason], s.now())
+	}
+	if err != nil {
+		return err
+	}
+	return s.save(ctx, order)
+}

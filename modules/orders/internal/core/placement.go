@@ -1,0 +1,80 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/idempotency"
+	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/pricing"
+)
+
+// ErrNumberTaken says that an order's number is not its own: one in 10^15 for each pair.
+var ErrNumberTaken = errors.New("the order's number is taken")
+
+// Place implements orders.Service. The cart is read before the transaction, as
+// it belongs to somebody else.
+func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Order, error) {
+	if err := checkPlacement(ctx, req); err != nil {
+		return orders.Order{}, err
+	}
+	basket, err := s.cart.Get(ctx, cart.GetRequest{Owner: cart.Owner{UserID: req.UserID}})
+	if err != nil {
+		return orders.Order{}, fmt.Errorf("read the cart: %w", err)
+	}
+	order, err := s.placeOnce(ctx, req, basket)
+	for range 3 { // another id has another number
+		if !errors.Is(err, ErrNumberTaken) {
+			break
+		}
+		order, err = s.placeOnce(ctx, req, basket)
+	}
+	return order, err
+}
+
+func (s *Service) placeOnce(ctx context.Context, req orders.PlaceRequest, basket cart.Cart) (orders.Order, error) {
+	place := func(ctx context.Context) (orders.Order, error) { return s.place(ctx, req, basket) }
+	if req.WaitMillis == 0 {
+		return idempotency.Do(ctx, s.keys, place)
+	}
+	patience := time.Duration(req.WaitMillis) * time.Millisecond
+	return idempotency.Finish(ctx, s.keys, patience+leaseSlack, place,
+		func(ctx context.Context, first orders.Order) (orders.Order, error) {
+			if first.Status != orders.Pending {
+				return first, nil
+			}
+			order, err := s.after(ctx, first.ID, patience, first.ID)
+			if err != nil {
+				return orders.Order{}, err
+			}
+			return order.Order, nil
+		})
+}
+
+// place makes the order and starts its checkout, in one transaction.
+func (s *Service) place(ctx context.Context, req orders.PlaceRequest, basket cart.Cart) (orders.Order, error) {
+	order := newOrder(s.newID(), s.currency, req, basket, s.now())
+	empty := len(order.Lines) == 0
+	if empty {
+		if err := order.Reject(orders.CartEmpty, details[orders.CartEmpty], s.now()); err != nil {
+			return orders.Order{}, err
+		}
+	}
+	if err := s.store.Insert(ctx, order); err != nil {
+		return orders.Order{}, err
+	}
+	if empty {
+		return order.Order, s.tell(ctx, order)
+	}
+	items := make([]pricing.QuoteItem, 0, len(order.Lines))
+	for _, l := range order.Lines {
+		items = append(items, pricing.QuoteItem{SKU: l.SKU, Quantity: l.Quantity})
+	}
+	return order.Order, s.checkouts.Start(ctx, order.ID, Checkout{
+		UserID: req.UserID, Items: items, Country: req.ShippingAddress.Country,
+		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, Token: req.PaymentToken,
+	})
+}

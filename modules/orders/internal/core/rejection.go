@@ -1,0 +1,82 @@
+package core
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/pricing"
+)
+
+// reasons are those that an order can be rejected for.
+var reasons = []string{
+	orders.StockInsufficient, orders.PaymentDeclined, orders.PaymentUnavailable, orders.PriceUnknown,
+	orders.CartEmpty, orders.ShippingUnavailable, orders.PromotionInvalid, orders.CheckoutTimeout,
+}
+
+// meanings says which reason a neighbour's refusal is for the customer. A SKU
+// that inventory does not know is one that cannot be had; a card that payments
+// cannot read is one that was declined; a quote or reservation that expired
+// under the checkout means that the checkout took too long.
+var meanings = []struct {
+	code   fault.Code
+	reason string
+}{
+	{pricing.UnknownPrice, orders.PriceUnknown},
+	{pricing.InvalidPromotion, orders.PromotionInvalid},
+	{pricing.ShippingUnavailable, orders.ShippingUnavailable},
+	{pricing.QuoteExpired, orders.CheckoutTimeout},
+	{inventory.InsufficientStock, orders.StockInsufficient},
+	{inventory.UnknownSKU, orders.StockInsufficient},
+	{inventory.ReservationExpired, orders.CheckoutTimeout},
+	{payments.Declined, orders.PaymentDeclined},
+	{payments.InvalidPayment, orders.PaymentDeclined},
+	{payments.ProviderUnavailable, orders.PaymentUnavailable},
+}
+
+// because turns a neighbour's error into a fault whose code is the reason that
+// the order is rejected for if nothing better happens; otherwise is the reason
+// for an error that nobody foresaw, such as a neighbour that is down. Whether
+// the step may be tried again stays as it was.
+func because(err error, otherwise string) error {
+	if err == nil || errors.Is(err, fault.Canceled) {
+		return err // cancelled: this process stops, which says nothing about the order
+	}
+	reason := otherwise
+	for _, m := range meanings {
+		if errors.Is(err, m.code) {
+			reason = m.reason
+			break
+		}
+	}
+	kind := fault.KindConflict
+	if fault.Retryable(err) {
+		kind = fault.KindUnavailable
+	}
+	return fault.Define(reason, kind).Wrap(err, "%s", fault.From(err).Message)
+}
+
+// reasonOf gives the reason that a failed checkout is rejected for. What comes
+// from no step is the end of the checkout's time.
+func reasonOf(cause *fault.Error) string {
+	if cause != nil && slices.Contains(reasons, cause.Code.Name()) {
+		return cause.Code.Name()
+	}
+	return orders.CheckoutTimeout
+}
+
+// details is what the customer reads in the order's history: our own words, as
+// a neighbour's message may name what is none of the customer's business.
+var details = map[string]string{
+	orders.StockInsufficient:   "something is not in stock any more",
+	orders.PaymentDeclined:     "the payment was declined",
+	orders.PaymentUnavailable:  "the payment provider could not be reached",
+	orders.PriceUnknown:        "something is not for sale",
+	orders.CartEmpty:           "the cart is empty",
+	orders.ShippingUnavailable: "we do not send to this address in this way",
+	orders.PromotionInvalid:    "the promotion code is not valid for this order",
+	orders.CheckoutTimeout:     "the checkout took too long",
+}

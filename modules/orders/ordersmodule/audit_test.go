@@ -1,0 +1,116 @@
+package ordersmodule_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/shipping"
+)
+
+// audit runs all checks as they would see the shop later, and gives the findings
+// by rule.
+func (b *bundle) audit(later time.Duration) map[string][]string {
+	b.t.Helper()
+	b.late.Store(int64(later))
+	defer b.late.Store(0)
+	found := map[string][]string{}
+	for _, c := range b.Checks {
+		_, err := c.Run(context.Background(), func(subject, detail string) {
+			found[c.Rule] = append(found[c.Rule], subject+": "+detail)
+		})
+		require.NoError(b.t, err, c.Rule)
+	}
+	return found
+}
+
+func TestAuditFindsNothingInOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	b.place("tok_declined")
+	confirmed, shipped, delivered := b.place("tok_visa"), b.place("tok_visa"), b.place("tok_visa")
+	b.shop.Shipment(confirmed.ID, func(s *shipping.Shipment) { s.ID, s.Status = "ship-"+confirmed.ID, shipping.Pending })
+	b.shipment(shipping.ShipmentCreated, confirmed.ID)
+	for _, o := range []orders.Order{shipped, delivered} {
+		b.dispatch(o.ID)
+		b.capture(o.ID)
+	}
+	b.deliver(delivered.ID)
+	b.shop.Payment(delivered.ID, func(p *payments.Payment) { p.Status, p.Refunded.Amount = payments.Refunded, 300 })
+	b.payment(payments.PaymentRefunded, delivered.ID, 300)
+	require.Empty(t, b.audit(2*time.Minute))
+	last := b.get(delivered.ID).History
+	require.Equal(t, "refunded 3.00 USD", last[len(last)-1].Detail)
+}
+
+// Each rule has a shop in which it is broken.
+func TestAuditFindsWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		token, rule string
+		spoil       func(b *bundle, o orders.Order)
+	}{
+		"another total": {"tok_visa", "orders.totals_match", func(b *bundle, o orders.Order) {
+			b.write("UPDATE orders SET subtotal = subtotal + 1, total = total + 1 WHERE id = ?", o.ID)
+		}},
+		"another amount authorised": {"tok_visa", "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Payment(o.ID, func(p *payments.Payment) { p.Amount.Amount-- })
+		}},
+		"money kept of a rejected order": {"tok_declined", "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Payment(o.ID, func(p *payments.Payment) { p.Status, p.Captured.Amount = payments.Captured, 100 })
+		}},
+		"still authorised": {"tok_declined", "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Payment(o.ID, func(p *payments.Payment) { p.Status = payments.Authorised })
+		}},
+		"refunded without telling": {"tok_visa", "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.dispatch(o.ID)
+			b.capture(o.ID)
+			b.shop.Payment(o.ID, func(p *payments.Payment) { p.Refunded.Amount = 300 })
+		}},
+		"stock not sold": {"tok_visa", "orders.stock_matches", func(b *bundle, o orders.Order) {
+			b.shop.Reservation(o.ID, func(r *inventory.Reservation) { r.Status = inventory.Released })
+		}},
+		"less stock sold": {"tok_visa", "orders.stock_matches", func(b *bundle, o orders.Order) {
+			b.shop.Reservation(o.ID, func(r *inventory.Reservation) { r.Lines = []inventory.Line{{SKU: "mug", Quantity: 1}} })
+		}},
+		"stock not released": {"tok_declined", "orders.stock_matches", func(b *bundle, o orders.Order) {
+			b.shop.Reservation(o.ID, func(r *inventory.Reservation) { r.Status = inventory.Held })
+		}},
+		"no shipment": {"tok_visa", "orders.shipment_matches", func(*bundle, orders.Order) {}},
+		"sent although rejected": {"tok_declined", "orders.shipment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Dispatched(o.ID)
+		}},
+		"delivered long ago": {"tok_visa", "orders.shipment_matches", func(b *bundle, o orders.Order) {
+			b.dispatch(o.ID)
+			b.capture(o.ID)
+			b.shop.Delivered(o.ID, clock.System())
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, testenv.SQLite(t, "test"))
+			order := b.place(c.token)
+			c.spoil(b, order)
+			require.Empty(t, b.audit(0), "it is under way")
+			found := b.audit(2 * time.Minute)
+			require.Len(t, found[c.rule], 1, fmt.Sprint(found))
+			require.True(t, strings.HasPrefix(found[c.rule][0], "order "+order.ID))
+		})
+	}
+}
+
+func (b *bundle) write(query string, args ...any) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.Atomic(context.Background(), func(ctx context.Context) error {
+		return b.db.Conn(ctx).Exec(query, args...).Error
+	}))
+}

@@ -1,0 +1,142 @@
+package ordersmodule_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/orderstest"
+	"github.com/banyan-tree/banyan/modules/shipping"
+)
+
+func TestCancelOfPendingOrderTurnsItsCheckoutBack(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		reached, release := make(chan struct{}), make(chan struct{})
+		b.shop.Before(func(method, _ string) error {
+			if method == "inventory.commit" {
+				close(reached)
+				<-release
+			}
+			return nil
+		})
+		stock := b.shop.Stock(orderstest.InStock)
+		req := orderstest.Request(b.buyer(2), "tok_visa")
+		req.WaitMillis = 0
+		order, err := b.Service.Place(orderstest.As(req.UserID), req)
+		require.NoError(t, err)
+		<-reached
+		var cancelling sync.WaitGroup
+		cancelling.Go(func() {
+			_, err := b.Service.Cancel(orderstest.As(req.UserID), orders.CancelRequest{OrderID: order.ID})
+			if err != nil {
+				t.Errorf("cancel: %v", err)
+			}
+		})
+		require.Eventually(t, func() bool { return len(b.get(order.ID).History) == 2 }, patience, 1e6, "the wish is noted")
+		close(release)
+		cancelling.Wait()
+		b.becomes(order.ID, orders.Cancelled)
+		require.Equal(t, []string{"orders.cancelled"}, b.published(order.ID))
+		require.Equal(t, 1, b.shop.Calls("payments.void", order.ID))
+		require.Equal(t, stock, b.shop.Stock(orderstest.InStock))
+		require.Zero(t, b.shop.Calls("shipping.cancel_for_order", order.ID), "there never was anything to send")
+	})
+}
+
+func TestCancelOutlastsTroubleOfShipping(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	order := b.place("tok_visa")
+	failures := 0
+	b.shop.Before(func(method, _ string) error {
+		if method == "shipping.cancel_for_order" {
+			if failures++; failures <= 3 {
+				return fault.Unavailable.Errorf("shipping is away")
+			}
+		}
+		return nil
+	})
+	_, err := b.Service.Cancel(orderstest.As(order.UserID), orders.CancelRequest{OrderID: order.ID})
+	require.NoError(t, err)
+	b.becomes(order.ID, orders.Cancelled)
+	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
+}
+
+// Cancel that came too late leaves the order as it is, and can be tried again.
+func TestCancelTooLateKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	order := b.place("tok_visa")
+	b.dispatch(order.ID)
+	for range 2 {
+		_, err := b.Service.Cancel(orderstest.As(order.UserID), orders.CancelRequest{OrderID: order.ID})
+		require.ErrorIs(t, err, orders.NotCancellable)
+	}
+	require.Equal(t, orders.Confirmed, b.get(order.ID).Status)
+	b.capture(order.ID)
+	b.becomes(order.ID, orders.Shipped)
+}
+
+func TestStoppedShipmentCancelsTheOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	order := b.place("tok_visa")
+	b.shipment(shipping.ShipmentCreated, order.ID)
+	b.shipment(shipping.ShipmentCancelled, order.ID)
+	got := b.get(order.ID)
+	require.Equal(t, orders.Cancelled, got.Status)
+	require.Equal(t, orders.ShipmentStopped, got.Reason)
+	_, err := b.Service.Cancel(orderstest.As(order.UserID), orders.CancelRequest{OrderID: order.ID})
+	require.NoError(t, err, "it is cancelled")
+}
+
+// However a cancel meets the checkout, the order ends cancelled and holds nothing
+// that only the checkout could give back.
+func TestCancelRacesCheckout(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		var races sync.WaitGroup
+		ids := make(chan string, 32)
+		for range cap(ids) {
+			races.Go(func() {
+				req := orderstest.Request(b.buyer(1), "tok_visa")
+				req.WaitMillis = 0
+				order, err := b.Service.Place(orderstest.As(req.UserID), req)
+				if err == nil {
+					_, err = b.Service.Cancel(orderstest.As(req.UserID), orders.CancelRequest{OrderID: order.ID})
+				}
+				if err != nil {
+					t.Errorf("place and cancel: %v", err)
+				}
+				ids <- order.ID
+			})
+		}
+		races.Wait()
+		close(ids)
+		require.NoError(t, b.Sagas.Drain(context.Background()))
+		for orderID := range ids {
+			require.Equal(t, orders.Cancelled, b.get(orderID).Status)
+			r, err := b.shop.Inventory.Get(context.Background(), inventory.ReservationRequest{OrderID: orderID})
+			switch events := b.published(orderID); len(events) {
+			case 1: // the checkout turned back
+				require.Equal(t, []string{"orders.cancelled"}, events)
+				if err == nil {
+					require.Equal(t, inventory.Released, r.Status)
+				}
+			default: // inventory hears of it by the event
+				require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, events)
+				require.Equal(t, inventory.Committed, r.Status)
+			}
+		}
+	})
+}

@@ -1,0 +1,209 @@
+package ordersmodule_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/ordersmodule"
+	"github.com/banyan-tree/banyan/modules/orders/orderstest"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/pricing"
+)
+
+func TestCheckoutTakesEverythingOnce(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		stock := b.shop.Stock(orderstest.InStock)
+		user := b.buyer(3)
+		order := orderstest.MustPlace(t, b.Service, user, "tok_flaky")
+		require.Equal(t, orders.Confirmed, order.Status)
+		require.Equal(t, int64(3*orderstest.Price), order.Totals.Subtotal.Amount)
+		require.Equal(t, 3, b.shop.Calls("payments.authorize", order.ID), "two failures and a success")
+		require.Equal(t, stock-3, b.shop.Stock(orderstest.InStock))
+		require.Equal(t, []string{"orders.confirmed"}, b.published(order.ID))
+		require.Eventually(t, func() bool { return b.shop.Left(user) == 0 }, patience, 5*time.Millisecond)
+		require.Zero(t, b.shop.Calls("payments.void", order.ID))
+	})
+}
+
+// Whatever step fails for good, everything before it is undone and the customer
+// is told why.
+func TestCheckoutUndoesWhatItDid(t *testing.T) {
+	t.Parallel()
+	db := testenv.SQLite(t, "test")
+	b := setup(t, db)
+	for _, c := range []struct {
+		method string
+		err    error
+		reason string
+		voided int
+	}{
+		{"pricing.quote", pricing.InvalidPromotion.Errorf("no"), orders.PromotionInvalid, 0},
+		{"pricing.quote", pricing.ShippingUnavailable.Errorf("no"), orders.ShippingUnavailable, 0},
+		{"pricing.quote", pricing.InvalidQuote.Errorf("no"), orders.PriceUnknown, 0},
+		{"inventory.hold", inventory.UnknownSKU.Errorf("no"), orders.StockInsufficient, 0},
+		{"payments.authorize", payments.Declined.Errorf("no"), orders.PaymentDeclined, 1},
+		{"payments.authorize", payments.InvalidPayment.Errorf("no"), orders.PaymentDeclined, 1},
+		{"payments.authorize", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1},
+		{"payments.authorize", fault.Forbidden.Errorf("no"), orders.PaymentUnavailable, 1},
+		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1},
+	} {
+		stock := b.shop.Stock(orderstest.InStock)
+		b.shop.Before(func(method, _ string) error {
+			if method == c.method {
+				return c.err
+			}
+			return nil
+		})
+		user := b.buyer(2)
+		order := orderstest.MustPlace(t, b.Service, user, "tok_visa")
+		name := c.method + " " + c.err.Error()
+		require.Equal(t, orders.Rejected, order.Status, name)
+		require.Equal(t, c.reason, order.Reason, name)
+		require.NotEmpty(t, order.History[len(order.History)-1].Detail)
+		require.Equal(t, []string{"orders.rejected"}, b.published(order.ID), name)
+		require.Equal(t, stock, b.shop.Stock(orderstest.InStock), name)
+		require.True(t, b.shop.Released(order.ID), name)
+		require.Equal(t, c.voided, b.shop.Calls("payments.void", order.ID), name)
+		require.Equal(t, 1, b.shop.Left(user), "the cart is kept")
+	}
+}
+
+// A neighbour that is away for a moment costs no order.
+func TestCheckoutOutlastsTrouble(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	var mu sync.Mutex
+	failures := map[string]int{}
+	b.shop.Before(func(method, order string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if method == "cart.get" {
+			return nil
+		}
+		if failures[method+order]++; failures[method+order] <= 2 {
+			return fault.Unavailable.Errorf("%s is away", method)
+		}
+		return nil
+	})
+	user := b.buyer(1)
+	order := orderstest.MustPlace(t, b.Service, user, "tok_visa")
+	require.Equal(t, orders.Confirmed, order.Status)
+	require.Eventually(t, func() bool { return b.shop.Left(user) == 0 }, patience, 5*time.Millisecond)
+	require.Equal(t, 3, b.shop.Calls("cart.check_out", order.ID))
+}
+
+// A checkout whose process ends in the middle of a step goes on in the next one.
+func TestCheckoutGoesOnAfterRestart(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		require.NoError(t, db.Migrate(t.Context(), ordersmodule.Migrations()...))
+		shop := orderstest.NewShop()
+		first := build(t, db, shop)
+		cancel, ended := first.run()
+		reached, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		shop.Before(func(method, _ string) error {
+			if method == "payments.authorize" {
+				once.Do(func() { close(reached) })
+				<-release
+			}
+			return nil
+		})
+		req := orderstest.Request(first.buyer(1), "tok_visa")
+		req.WaitMillis = 0
+		order, err := first.Service.Place(orderstest.As(req.UserID), req)
+		require.NoError(t, err)
+		<-reached
+		cancel()
+		close(release)
+		ended()
+		require.Equal(t, orders.Pending, first.get(order.ID).Status)
+
+		second := build(t, db, shop)
+		second.run()
+		second.becomes(order.ID, orders.Confirmed)
+		require.Equal(t, []string{"orders.confirmed"}, second.published(order.ID))
+		require.Equal(t, int64(1_000_000-1), shop.Stock(orderstest.InStock))
+	})
+}
+
+func TestFreeOrdersNeedNoPayment(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	req := orderstest.Request(b.buyer(1), "tok_visa")
+	req.PromoCode = orderstest.Free
+	order, err := b.Service.Place(orderstest.As(req.UserID), req)
+	require.NoError(t, err)
+	require.Equal(t, orders.Confirmed, order.Status)
+	require.Zero(t, order.Totals.Total.Amount)
+	require.Zero(t, b.shop.Calls("payments.authorize", order.ID))
+	b.dispatch(order.ID)
+	b.becomes(order.ID, orders.Shipped)
+}
+
+func TestWaitIsBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	release := make(chan struct{})
+	b.shop.Before(func(method, _ string) error {
+		if method == "pricing.quote" {
+			<-release
+		}
+		return nil
+	})
+	req := orderstest.Request(b.buyer(1), "tok_visa")
+	req.WaitMillis = 50
+	order, err := b.Service.Place(orderstest.As(req.UserID), req)
+	require.NoError(t, err)
+	require.Equal(t, orders.Pending, order.Status)
+	close(release)
+	b.becomes(order.ID, orders.Confirmed)
+}
+
+func TestManyCheckoutsAtOnce(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		stock := b.shop.Stock(orderstest.InStock)
+		var buyers sync.WaitGroup
+		for range 64 {
+			buyers.Go(func() {
+				user := b.buyer(1)
+				order, err := b.Service.Place(orderstest.As(user), orderstest.Request(user, "tok_visa"))
+				if err != nil || order.Status != orders.Confirmed {
+					t.Errorf("order %+v: %v", order, err)
+				}
+			})
+		}
+		buyers.Wait()
+		require.Equal(t, stock-64, b.shop.Stock(orderstest.InStock))
+	})
+}
+
+func TestCartKeepsWhatWasAddedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	user := b.buyer(1)
+	b.shop.Before(func(method, _ string) error {
+		if method == "pricing.quote" {
+			b.shop.Fill(user, cart.CartRef{SKU: "late", Quantity: 1})
+		}
+		return nil
+	})
+	order := orderstest.MustPlace(t, b.Service, user, "tok_visa")
+	require.Len(t, order.Lines, 1)
+	require.NoError(t, b.Sagas.Drain(context.Background()))
+	require.Equal(t, 1, b.shop.Left(user))
+}

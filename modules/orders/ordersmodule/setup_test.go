@@ -1,0 +1,178 @@
+package ordersmodule_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/ordersmodule"
+	"github.com/banyan-tree/banyan/modules/orders/orderstest"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/shipping"
+)
+
+const patience = 20 * time.Second
+
+// bundle is the module in a small shop.
+type bundle struct {
+	*ordersmodule.Module
+	t    *testing.T
+	db   *database.DB
+	shop *orderstest.Shop
+	late *atomic.Int64 // how far the clock is ahead, in nanoseconds
+
+	mu       sync.Mutex
+	versions map[string]int64 // of what neighbours publish, by aggregate
+}
+
+func setup(t *testing.T, db *database.DB) *bundle {
+	t.Helper()
+	require.NoError(t, db.Migrate(t.Context(), ordersmodule.Migrations()...))
+	b := build(t, db, orderstest.NewShop())
+	b.run()
+	return b
+}
+
+// build makes the module without running it.
+func build(t *testing.T, db *database.DB, shop *orderstest.Shop) *bundle {
+	t.Helper()
+	late := new(atomic.Int64)
+	module, err := ordersmodule.New(ordersmodule.Deps{
+		DB: db, NewID: id.V7, Currency: "USD", Log: slog.New(slog.DiscardHandler),
+		Now:  func() time.Time { return clock.System().Add(time.Duration(late.Load())) },
+		Cart: shop.Cart, Pricing: shop.Pricing, Inventory: shop.Inventory, Payments: shop.Payments, Shipping: shop.Shipping,
+	})
+	require.NoError(t, err)
+	return &bundle{Module: module, t: t, db: db, shop: shop, late: late, versions: map[string]int64{}}
+}
+
+// run runs the module's tasks until cancel is called or the test ends; ended
+// waits for that.
+func (b *bundle) run() (cancel, ended func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	for _, task := range b.Tasks {
+		tasks.Go(func() {
+			if err := task.Run(ctx); err != nil {
+				b.t.Errorf("%s: %v", task.Name, err)
+			}
+		})
+	}
+	b.t.Cleanup(func() { cancel(); tasks.Wait() })
+	return cancel, tasks.Wait
+}
+
+func (b *bundle) harness() orderstest.Harness {
+	return orderstest.Harness{
+		Service: b.Service,
+		NewUser: func(*testing.T) string { return id.V7() },
+		Fill:    func(_ *testing.T, user string, items ...cart.CartRef) { b.shop.Fill(user, items...) },
+		InStock: orderstest.InStock, SoldOut: orderstest.SoldOut, Unpriced: orderstest.Unpriced,
+		Dispatch: func(_ *testing.T, orderID string) { b.dispatch(orderID); b.capture(orderID) },
+	}
+}
+
+// buyer is a user with mugs in the cart.
+func (b *bundle) buyer(mugs int) string {
+	user := id.V7()
+	b.shop.Fill(user, cart.CartRef{SKU: orderstest.InStock, Quantity: mugs})
+	return user
+}
+
+func (b *bundle) place(token string) orders.Order {
+	b.t.Helper()
+	return orderstest.MustPlace(b.t, b.Service, b.buyer(2), token)
+}
+
+func (b *bundle) get(orderID string) orders.Order {
+	b.t.Helper()
+	return orderstest.MustGet(b.t, b.Service, orderID)
+}
+
+func (b *bundle) becomes(orderID, status string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.get(orderID).Status == status }, patience, 5*time.Millisecond)
+}
+
+// tell brings an event of a neighbour to the module, as the bus would.
+func (b *bundle) tell(make func(version int64) event.Event) {
+	b.t.Helper()
+	b.mu.Lock()
+	aggregate := make(1).Topic + make(1).AggregateID
+	b.versions[aggregate]++
+	e := make(b.versions[aggregate])
+	b.mu.Unlock()
+	data, err := json.Marshal(e.Payload())
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.Consumer.Deliver(context.Background(), []event.Envelope{{
+		ID: id.V7(), Source: "test", Topic: e.Topic, Type: e.Type, AggregateID: e.AggregateID,
+		Version: e.Version, Time: clock.System(), Data: data,
+	}}))
+}
+
+func (b *bundle) shipment(kind *event.Type[shipping.ShipmentChanged], orderID string) {
+	b.t.Helper()
+	b.tell(func(v int64) event.Event {
+		return kind.New("ship-"+orderID, v, shipping.ShipmentChanged{ShipmentID: "ship-" + orderID, OrderID: orderID, Carrier: "DHL", TrackingNumber: "JD014600"})
+	})
+}
+
+func (b *bundle) payment(kind *event.Type[payments.PaymentChanged], orderID string, amount int64) {
+	b.t.Helper()
+	total := b.get(orderID).Totals.Total
+	total.Amount = amount
+	b.tell(func(v int64) event.Event {
+		return kind.New("pay-"+orderID, v, payments.PaymentChanged{PaymentID: "pay-" + orderID, OrderID: orderID, Amount: total})
+	})
+}
+
+func (b *bundle) dispatch(orderID string) {
+	b.t.Helper()
+	b.shop.Dispatched(orderID)
+	b.shipment(shipping.ShipmentCreated, orderID)
+	b.shipment(shipping.ShipmentDispatched, orderID)
+}
+
+func (b *bundle) capture(orderID string) {
+	b.t.Helper()
+	b.shop.Payment(orderID, func(p *payments.Payment) { p.Status, p.Captured = payments.Captured, p.Amount })
+	b.payment(payments.PaymentAuthorised, orderID, b.get(orderID).Totals.Total.Amount)
+	b.payment(payments.PaymentCaptured, orderID, b.get(orderID).Totals.Total.Amount)
+}
+
+func (b *bundle) deliver(orderID string) {
+	b.t.Helper()
+	b.shop.Delivered(orderID, clock.System())
+	b.shipment(shipping.ShipmentDelivered, orderID)
+}
+
+// published gives the types of the events about an order, in order of version,
+// and checks that versions count from 1 without gaps.
+func (b *bundle) published(orderID string) []string {
+	b.t.Helper()
+	var rows []struct {
+		Type    string
+		Version int64
+	}
+	err := b.db.Conn(context.Background()).
+		Raw("SELECT type, version FROM outbox WHERE aggregate_id = ? ORDER BY version", orderID).Scan(&rows).Error
+	require.NoError(b.t, err)
+	var types []string
+	for i, r := range rows {
+		require.Equal(b.t, int64(i+1), r.Version)
+		types = append(types, r.Type)
+	}
+	return types
+}

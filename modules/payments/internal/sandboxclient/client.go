@@ -1,0 +1,232 @@
+// Package sandboxclient speaks to the payment provider over HTTP. It bounds time
+// and connections and keeps away from a provider that is down. It never tries
+// again: only operations know what may be repeated.
+package sandboxclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"github.com/banyan-tree/banyan/internal/money"
+	"github.com/banyan-tree/banyan/modules/payments/internal/core"
+)
+
+const (
+	sendLimit   = 5 * time.Second // of one request that changes something
+	lookLimit   = 2 * time.Second // of one that only reads
+	connections = 64
+	queueLimit  = 2 * time.Second // waiting for a free place
+	replyLimit  = 1 << 20         // bytes
+)
+
+// Client is the provider as it is reached over HTTP.
+type Client struct {
+	base   string
+	apiKey string
+	http   *http.Client
+	guard  failsafe.Executor[*answer]
+}
+
+var _ core.Provider = (*Client)(nil)
+
+// answer is a whole HTTP response.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// New makes a client of the provider at base, such as
+// http://127.0.0.1:8081/sandbox/psp.
+func New(base, apiKey string) *Client {
+	transport := &http.Transport{
+		MaxConnsPerHost: connections, MaxIdleConns: connections, MaxIdleConnsPerHost: connections,
+		IdleConnTimeout: time.Minute, ResponseHeaderTimeout: sendLimit,
+	}
+	// A 500 speaks of one request. What makes us stay away is that nobody is there.
+	breaker := circuitbreaker.NewBuilder[*answer]().
+		HandleIf(func(a *answer, err error) bool {
+			return err != nil && !errors.Is(err, context.Canceled) || a != nil && a.status > 501 && a.status < 505
+		}).
+		WithFailureRateThreshold(0.8, 20, 10*time.Second).
+		WithDelay(time.Second).WithSuccessThreshold(1).Build()
+	places := bulkhead.NewBuilder[*answer](connections).WithMaxWaitTime(queueLimit).Build()
+	return &Client{
+		base: strings.TrimRight(base, "/"), apiKey: apiKey,
+		http:  &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		guard: failsafe.With[*answer](places, breaker),
+	}
+}
+
+// Close gives up idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Charge asks for money to be set aside.
+func (c *Client) Charge(ctx context.Context, req core.ChargeRequest) (core.Charge, error) {
+	body := struct {
+		Reference string      `json:"reference"`
+		Amount    money.Money `json:"amount"`
+		Token     string      `json:"token"`
+	}{req.Reference, req.Amount, req.Token}
+	return c.change(ctx, "/charges", req.Key, body)
+}
+
+type amountBody struct {
+	Amount money.Money `json:"amount"`
+}
+
+// Capture takes what was set aside.
+func (c *Client) Capture(ctx context.Context, chargeID, key string, amount money.Money) (core.Charge, error) {
+	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/capture", key, amountBody{amount})
+}
+
+// Void lets go what was set aside.
+func (c *Client) Void(ctx context.Context, chargeID, key string) (core.Charge, error) {
+	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/void", key, struct{}{})
+}
+
+// Refund gives back what was taken.
+func (c *Client) Refund(ctx context.Context, chargeID, key string, amount money.Money) (core.Charge, error) {
+	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/refund", key, amountBody{amount})
+}
+
+// Find gives the charge that was made, or acted upon, under a key.
+func (c *Client) Find(ctx context.Context, key string) (core.Charge, bool, error) {
+	page, err := c.list(ctx, url.Values{"idempotency_key": {key}})
+	if err != nil || len(page.Items) == 0 {
+		return core.Charge{}, false, err
+	}
+	found, err := c.Show(ctx, page.Items[0].ID)
+	return found, err == nil, err
+}
+
+// Show gives a charge with all that is known of it.
+func (c *Client) Show(ctx context.Context, chargeID string) (core.Charge, error) {
+	var out core.Charge
+	err := c.look(ctx, "/charges/"+url.PathEscape(chargeID), &out)
+	return out, err
+}
+
+// ByReference gives every charge of an order.
+func (c *Client) ByReference(ctx context.Context, orderID string) ([]core.Charge, error) {
+	page, err := c.list(ctx, url.Values{"reference": {orderID}})
+	return page.Items, err
+}
+
+// List pages through all charges.
+func (c *Client) List(ctx context.Context, cursor string) ([]core.Charge, string, error) {
+	query := url.Values{"limit": {"100"}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	page, err := c.list(ctx, query)
+	if err != nil || page.Next == nil {
+		return page.Items, "", err
+	}
+	return page.Items, *page.Next, nil
+}
+
+type page struct {
+	Items []core.Charge `json:"items"`
+	Next  *string       `json:"next_cursor"`
+}
+
+func (c *Client) list(ctx context.Context, query url.Values) (page, error) {
+	var p page
+	err := c.look(ctx, "/charges?"+query.Encode(), &p)
+	return p, err
+}
+
+func (c *Client) look(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	a, err := c.send(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return fmt.Errorf("the provider answered %d to a look-up", a.status)
+	}
+	if err := json.Unmarshal(a.body, into); err != nil {
+		return fmt.Errorf("read the provider's answer: %w", err)
+	}
+	return nil
+}
+
+// change sends what changes something. 400, 402, 404, 409 and 422 are a definite
+// no; any other answer but 2xx leaves the outcome open.
+func (c *Client) change(ctx context.Context, path, key string, body any) (out core.Charge, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return out, fmt.Errorf("write the request to the provider: %w", err)
+	}
+	a, err := c.send(ctx, http.MethodPost, path, key, raw)
+	if err != nil {
+		return out, err
+	}
+	switch a.status {
+	case http.StatusOK, http.StatusCreated:
+		if err := json.Unmarshal(a.body, &out); err != nil {
+			return out, fmt.Errorf("read the provider's answer: %w", err)
+		}
+		return out, nil
+	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		var no struct {
+			Code   string `json:"code"`
+			Detail string `json:"detail"`
+		}
+		if json.Unmarshal(a.body, &no) == nil && no.Code != "" { // else it is not the provider who speaks
+			return out, &core.Refusal{Code: no.Code, Message: no.Detail}
+		}
+	}
+	return out, fmt.Errorf("the provider answered %d", a.status)
+}
+
+func (c *Client) send(ctx context.Context, method, path, key string, body []byte) (*answer, error) {
+	a, err := c.guard.WithContext(ctx).Get(func() (*answer, error) {
+		return c.roundTrip(ctx, method, path, key, body)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask the payment provider: %w", err)
+	}
+	return a, nil
+}
+
+func (c *Client) roundTrip(ctx context.Context, method, path, key string, body []byte) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.apiKey)
+	req.Header.Set("Accept", "application/json")
+	if method == http.MethodPost {
+		// net/http repeats a request by itself when it carries an Idempotency-Key
+		// and its connection broke; without a way to read the body again it cannot.
+		req.Header.Set("Idempotency-Key", key)
+		req.Header.Set("Content-Type", "application/json")
+		req.GetBody = nil
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, replyLimit))
+	if err != nil {
+		return nil, err
+	}
+	return &answer{res.StatusCode, raw}, nil
+}

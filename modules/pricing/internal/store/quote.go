@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/modules/pricing/internal/core"
+)
+
+type quoteRow struct {
+	OrderID   string `gorm:"primaryKey"`
+	Status    string
+	PromoCode string
+	Body      string // JSON
+	CreatedAt database.Time
+}
+
+func (quoteRow) TableName() string { return "quotes" }
+
+const (
+	open     = "open"
+	released = "released"
+)
+
+// AddQuote implements core.Store.
+func (s *Store) AddQuote(ctx context.Context, q core.OrderQuote) (bool, error) {
+	body, err := json.Marshal(q.Quote)
+	if err != nil {
+		return false, fmt.Errorf("write quote: %w", err)
+	}
+	row := quoteRow{OrderID: q.OrderID, Status: open, PromoCode: q.PromoCode, Body: string(body), CreatedAt: database.At(s.now())}
+	if q.Released {
+		row.Status = released
+	}
+	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	return tx.RowsAffected == 1, tx.Error
+}
+
+// Quote implements core.Store.
+func (s *Store) Quote(ctx context.Context, orderID string) (core.OrderQuote, bool, error) {
+	var rows []quoteRow
+	if err := s.Conn(ctx).Where("order_id = ?", orderID).Limit(1).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return core.OrderQuote{}, false, err
+	}
+	q := core.OrderQuote{OrderID: orderID, Released: rows[0].Status == released, PromoCode: rows[0].PromoCode}
+	if err := json.Unmarshal([]byte(rows[0].Body), &q.Quote); err != nil {
+		return q, false, fmt.Errorf("read the quote of order %s: %w", orderID, err)
+	}
+	return q, true, nil
+}
+
+// ReleaseQuote implements core.Store.
+func (s *Store) ReleaseQuote(ctx context.Context, orderID string) (bool, error) {
+	tx := s.Conn(ctx).Model(&quoteRow{}).Where("order_id = ? AND status = ?", orderID, open).Update("status", released)
+	return tx.RowsAffected == 1, tx.Error
+}
