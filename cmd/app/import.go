@@ -30,13 +30,13 @@ and reason. Exit code 0 when all went in, 3 when some were refused.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				var total importer.Report
+				total := importTotal{Refused: []refusal{}}
 				for _, name := range args {
 					report, err := importFile(operator(ctx), shop, name, resetStock, cmd.ErrOrStderr())
+					total.add(name, report)
 					if err != nil {
-						return fmt.Errorf("import %s: %w", name, err)
+						return fmt.Errorf("import %s: %w; what is in stays in, run it again to go on", name, err)
 					}
-					total.Add(report)
 				}
 				if err := printImport(cmd.OutOrStdout(), total, asJSON); err != nil {
 					return err
@@ -67,14 +67,14 @@ func importFile(ctx context.Context, shop *shop, name string, resetStock bool, s
 	if err != nil {
 		return importer.Report{}, err
 	}
-	return shop.importProducts(ctx, f, info.Size(), name, resetStock, progress(stderr, info.Size()))
+	return shop.importProducts(ctx, f, info.Size(), resetStock, progress(stderr, info.Size()))
 }
 
 // importProducts writes one file through the modules' contracts.
-func (s *shop) importProducts(ctx context.Context, r io.Reader, size int64, name string, resetStock bool, progress func(done, total int64, products int)) (importer.Report, error) {
+func (s *shop) importProducts(ctx context.Context, r io.Reader, size int64, resetStock bool, progress func(done, total int64, products int)) (importer.Report, error) {
 	return importer.Run(ctx, importer.Options{
-		Reader: r, Size: size, Name: name, Currency: s.cfg.Currency, ResetStock: resetStock, Progress: progress,
-		Catalog: s.contracts.catalog, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
+		Reader: r, Size: size, Currency: s.cfg.Currency, ResetStock: resetStock, Progress: progress,
+		Services: importer.Services{Catalog: s.contracts.catalog, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory},
 	})
 }
 
@@ -92,14 +92,40 @@ func progress(stderr io.Writer, size int64) func(done, total int64, products int
 	}
 }
 
-func printImport(out io.Writer, r importer.Report, asJSON bool) error {
-	if asJSON {
-		return printJSON(out, r)
-	}
+// importTotal is what became of all files of one command.
+type importTotal struct {
+	Products  int       `json:"products"`
+	Created   int       `json:"created"`
+	Changed   int       `json:"changed"`
+	Unchanged int       `json:"unchanged"`
+	Refused   []refusal `json:"refused"`
+}
+
+type refusal struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Handle string `json:"handle"`
+	Reason string `json:"reason"`
+}
+
+func (t *importTotal) add(file string, r importer.Report) {
+	t.Products += r.Products
+	t.Created += r.Created
+	t.Changed += r.Changed
+	t.Unchanged += r.Unchanged
 	for _, x := range r.Refused {
+		t.Refused = append(t.Refused, refusal{File: file, Line: x.Line, Handle: x.Handle, Reason: x.Reason})
+	}
+}
+
+func printImport(out io.Writer, t importTotal, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, t)
+	}
+	for _, x := range t.Refused {
 		fmt.Fprintf(out, "refused  %s:%d  %s: %s\n", x.File, x.Line, x.Handle, x.Reason)
 	}
 	_, err := fmt.Fprintf(out, "%d products: %d created, %d changed, %d unchanged, %d refused\n",
-		r.Created+r.Changed+r.Unchanged+len(r.Refused), r.Created, r.Changed, r.Unchanged, len(r.Refused))
+		t.Products, t.Created, t.Changed, t.Unchanged, len(t.Refused))
 	return err
 }

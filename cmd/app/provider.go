@@ -116,4 +116,3 @@ func randomKey() (string, error) {
 	}
 	return hex.EncodeToString(key), nil
 }
-

@@ -41,6 +41,7 @@ type shop struct {
 	tracer  trace.Tracer
 	now     clock.Clock
 	newID   id.Source
+	opsURL  string // of this process's ops address; empty for a command
 
 	cluster   *database.Cluster
 	databases map[string]*database.DB
@@ -127,6 +128,8 @@ func (s *shop) wire(ctx context.Context) error {
 		}
 		s.add(p)
 	}
+	s.bus.Retention(s.cfg.Events.Retention)
+	s.checks = append(s.checks, s.bus.Checks()...)
 	s.tasks = append(s.bus.Tasks(), s.tasks...)
 	return nil
 }

@@ -45,11 +45,20 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 		}
 		add(set, "needs %s as well; set both or neither", missing)
 	}
+	if cfg.Payments.ProviderURL != "" && cfg.Payments.APIKey == "" {
+		add("payments.provider_url", "needs payments.api_key as well, the key that the provider gave you")
+	}
 	if len(modules) > 0 {
+		known := true
 		for _, m := range cfg.Modules {
 			if m != "" && m != "all" && !slices.Contains(modules, m) {
 				add("modules", "%q is no module%s; known: all, %s", m, didYouMean(m, modules), strings.Join(modules, ", "))
+				known = false
 			}
+		}
+		// Events for a module that runs nowhere would count as delivered.
+		if i := slices.IndexFunc(modules, func(m string) bool { return !cfg.Runs(m) }); known && i >= 0 {
+			add("modules", "%s is left out, but this version has no adapter between processes: one process must run all", modules[i])
 		}
 	}
 	if cfg.HTTP.Addr == cfg.Ops.Addr && !strings.HasSuffix(cfg.Ops.Addr, ":0") {

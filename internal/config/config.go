@@ -94,7 +94,9 @@ type Events struct {
 
 // Payments is the provider of card payments.
 type Payments struct {
-	ProviderURL string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
+	ProviderURL   string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
+	APIKey        string `koanf:"api_key" secret:"yes" doc:"Key for that provider; needed with payments.provider_url."`
+	WebhookSecret string `koanf:"webhook_secret" secret:"yes" doc:"Secret that the provider signs its webhooks with; empty: none is believed."`
 }
 
 // Identity is about tokens.

@@ -151,6 +151,16 @@ func TestEnvironmentAndFlagProblems(t *testing.T) {
 	}))
 }
 
+func TestSettingsThatNeedEachOther(t *testing.T) {
+	t.Parallel()
+	_, err := Load(Options{
+		Environ: []string{"BANYAN_PAYMENTS_PROVIDER_URL=https://psp.example.com", "BANYAN_MODULES=orders"},
+		Modules: []string{"orders", "cart"},
+	})
+	require.ErrorContains(t, err, "BANYAN_PAYMENTS_PROVIDER_URL: payments.provider_url: needs payments.api_key")
+	require.ErrorContains(t, err, "BANYAN_MODULES: modules: cart is left out")
+}
+
 func TestNamedFileMustExist(t *testing.T) {
 	t.Parallel()
 	_, err := Load(Options{File: filepath.Join(t.TempDir(), "none.yaml"), Environ: []string{}})
@@ -164,7 +174,8 @@ func TestShowHidesSecrets(t *testing.T) {
 	cfg, err := Load(Options{Environ: []string{
 		"BANYAN_DATABASE_URL=postgres://shop:hush@db:5432/shop?sslpassword=hush&sslmode=require",
 		"BANYAN_ADMIN_EMAIL=a@example.com", "BANYAN_ADMIN_PASSWORD=hushhushhush",
-		"BANYAN_PAYMENTS_PROVIDER_URL=https://key:hush@psp.example.com/v1",
+		"BANYAN_PAYMENTS_PROVIDER_URL=https://key:hush@psp.example.com/v1", "BANYAN_PAYMENTS_API_KEY=hushhush",
+		"BANYAN_PAYMENTS_WEBHOOK_SECRET=hushhush",
 	}})
 	require.NoError(t, err)
 	var b strings.Builder

@@ -2,13 +2,11 @@ package database_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -281,96 +279,6 @@ func TestModulesAreApart(t *testing.T) {
 			return payments.Atomic(database.Detach(ctx), func(ctx context.Context) error { return insert(ctx, payments, note{ID: "p"}) })
 		}))
 	})
-}
-
-func TestDeadlockIsRetried(t *testing.T) {
-	t.Parallel()
-	cluster := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)})
-	db, err := cluster.Module(t.Context(), "test", 9)
-	require.NoError(t, err)
-	withNotes(t, db)
-	ctx := t.Context()
-	require.NoError(t, db.Atomic(ctx, func(ctx context.Context) error {
-		return db.Conn(ctx).Create([]note{{ID: "a"}, {ID: "b"}}).Error
-	}))
-	var runs atomic.Int32
-	var both sync.WaitGroup // each holds its first row before either asks for its second
-	both.Add(2)
-	add := func(first, second string) error {
-		var once sync.Once
-		return db.Atomic(ctx, func(ctx context.Context) error {
-			runs.Add(1)
-			for i, id := range []string{first, second} {
-				err := db.Conn(ctx).Model(&note{}).Where(&note{ID: id}).Update("n", gorm.Expr("n + 1")).Error
-				if err != nil {
-					return errors.New("the cause is hidden")
-				}
-				if i == 0 {
-					once.Do(func() { both.Done(); both.Wait() })
-				}
-			}
-			return nil
-		})
-	}
-	errs := make(chan error, 2)
-	go func() { errs <- add("a", "b") }()
-	go func() { errs <- add("b", "a") }()
-	require.NoError(t, <-errs)
-	require.NoError(t, <-errs)
-	require.GreaterOrEqual(t, runs.Load(), int32(3), "a deadlock was met")
-	var all []note
-	require.NoError(t, db.Conn(ctx).Find(&all).Error)
-	for _, n := range all {
-		require.EqualValues(t, 2, n.N)
-	}
-}
-
-func TestLostConnectionIsUnavailable(t *testing.T) {
-	t.Parallel()
-	address := testenv.PostgresURL(t)
-	db, err := testenv.Open(t, database.Config{URL: address}).Module(t.Context(), "test", 9)
-	require.NoError(t, err)
-	withNotes(t, db)
-	admin, err := sql.Open("pgx", address)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, admin.Close()) })
-	ctx := t.Context()
-	pidOf := func(ctx context.Context) (pid int) {
-		require.NoError(t, db.Conn(ctx).Raw("SELECT pg_backend_pid()").Scan(&pid).Error)
-		return pid
-	}
-	kill := func(pid int) {
-		_, err := admin.ExecContext(ctx, "SELECT pg_terminate_backend($1)", pid)
-		require.NoError(t, err)
-		require.Eventually(t, func() bool {
-			var n int
-			err := admin.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid).Scan(&n)
-			return err == nil && n == 0
-		}, 10*time.Second, 10*time.Millisecond)
-	}
-
-	err = db.Atomic(ctx, func(ctx context.Context) error {
-		require.NoError(t, insert(ctx, db, note{ID: "a"}))
-		kill(pidOf(ctx))
-		return insert(ctx, db, note{ID: "b"})
-	})
-	require.ErrorIs(t, err, fault.Unavailable)
-	require.NotErrorIs(t, err, database.ErrUnknownOutcome)
-	require.NoError(t, db.Ping(ctx))
-	require.Zero(t, count(t, db))
-
-	var runs int
-	err = db.Atomic(ctx, func(ctx context.Context) error {
-		runs++
-		require.NoError(t, insert(ctx, db, note{ID: "a"}))
-		kill(pidOf(ctx)) // between the last statement and the commit
-		return nil
-	})
-	require.ErrorIs(t, err, database.ErrUnknownOutcome)
-	require.ErrorIs(t, err, fault.Unavailable)
-	require.Equal(t, 1, runs, "never repeated by itself")
-	require.NoError(t, db.Ping(ctx))
-	require.Zero(t, count(t, db))
 }
 
 func TestDeadlineStaysDeadline(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // failure says which event of a batch its handler refused.
@@ -93,6 +95,7 @@ func (c *Consumer) apply(ctx context.Context, batch []Envelope, retry bool) erro
 		if !errors.Is(err, errMoved) {
 			break
 		}
+		sleep(ctx, rand.N(20*time.Millisecond), nil)
 	}
 	if err != nil {
 		return err

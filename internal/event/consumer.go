@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -85,18 +86,14 @@ func (c *Consumer) handle(ctx context.Context, e Envelope) error {
 	ctx = port.WithPrincipal(ctx, port.System(c.Name()))
 	done := make(chan error, 1)
 	go func() {
-		var err error
+		err := errors.New("the handler ended its goroutine instead of returning") // runtime.Goexit
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("the handler panicked: %v\n%s", p, debug.Stack())
 			}
 			done <- err
 		}()
-		for _, h := range handlers {
-			if err = h(ctx, e.meta(), e.Data); err != nil {
-				return
-			}
-		}
+		err = runAll(ctx, handlers, e)
 	}()
 	select {
 	case err := <-done:
@@ -114,4 +111,13 @@ func (c *Consumer) handle(ctx context.Context, e Envelope) error {
 			return fmt.Errorf("the handler did not come back within %s: %w", c.Deadline, context.Cause(ctx))
 		}
 	}
+}
+
+func runAll(ctx context.Context, handlers []handler, e Envelope) error {
+	for _, h := range handlers {
+		if err := h(ctx, e.meta(), e.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,6 +174,51 @@ func TestHangingHandlerIsGivenUp(t *testing.T) {
 		dead, err := b.consumer.DeadShow(t.Context(), "stuck-1")
 		require.NoError(t, err)
 		require.Contains(t, dead.Reason, "did not come back")
+	})
+}
+
+func TestNoWayOfFailingStopsTheInbox(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.consumer.MaxAttempts = 1
+		ways := map[string]func(){
+			"goexit": runtime.Goexit,
+			"panic":  func() { panic("bytes that are no text: \xff\x00") },
+			"long":   func() { panic(strings.Repeat("ü", 50_000)) },
+			"nil":    func() { var m map[string]int; m["x"] = 1 },
+		}
+		b.failing(func(m event.Meta) error {
+			if way := ways[m.AggregateID]; way != nil {
+				way()
+			}
+			return nil
+		})
+		for way := range ways {
+			require.NoError(t, b.consumer.Deliver(t.Context(), append(envelopes(way, 1), envelopes("after "+way, 1)...)))
+			require.Empty(t, s.effects(t, way))
+			require.Equal(t, upTo(1), s.effects(t, "after "+way))
+			dead, err := b.consumer.DeadShow(t.Context(), way+"-1")
+			require.NoError(t, err)
+			require.Equal(t, "parked", dead.State)
+		}
+	})
+}
+
+func TestHandlerWhoseStatementFailsIsKeptEvenIfItHidesIt(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		hide := event.NewConsumer(s.source, time.Now)
+		hide.MaxAttempts = 1
+		event.On(hide, happened, func(ctx context.Context, m event.Meta, _ counted) error {
+			if m.AggregateID == "bad" {
+				_ = s.source.Conn(ctx).Exec(`INSERT INTO nowhere VALUES (1)`).Error
+			}
+			return nil
+		})
+		require.NoError(t, hide.Deliver(t.Context(), append(envelopes("good", 1), append(envelopes("bad", 1), envelopes("fine", 1)...)...)))
+		dead, err := hide.DeadList(t.Context(), 10)
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.Equal(t, "bad-1", dead[0].Event.ID)
 	})
 }
 

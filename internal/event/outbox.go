@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"go.opentelemetry.io/otel/propagation"
 
@@ -16,6 +17,9 @@ import (
 // lanes is how many parts an outbox is relayed in; the events of one aggregate
 // are all in the same one. The migrations know this number too.
 const lanes = 8
+
+// insertAtOnce keeps a statement below the parameter limits of the databases.
+const insertAtOnce = 1000
 
 // Outbox writes events beside the change that caused them.
 type Outbox struct {
@@ -69,8 +73,10 @@ func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
 	if err != nil {
 		return err
 	}
-	if err := o.db.Conn(ctx).Create(&rows).Error; err != nil {
-		return fmt.Errorf("publish %s: %w", events[0].Type, err)
+	for part := range slices.Chunk(rows, insertAtOnce) {
+		if err := o.db.Conn(ctx).Create(&part).Error; err != nil {
+			return fmt.Errorf("publish %s: %w", events[0].Type, err)
+		}
 	}
 	o.db.AfterCommit(ctx, func() {
 		o.metrics.publish(o.db.Module(), len(rows))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -120,7 +121,7 @@ func (c *Consumer) keep(ctx context.Context, e Envelope, cause error) error {
 		if len(before) > 0 {
 			p.Attempts += before[0]
 		}
-		p.Reason = cause.Error()
+		p.Reason = storable(cause.Error())
 		p.NextAttemptAt = database.At(c.now().Add(backOff(p.Attempts)))
 		if parked = p.Attempts >= c.MaxAttempts; parked {
 			p.State = stateParked
@@ -176,4 +177,15 @@ func (c *Consumer) unblock(conn *gorm.DB, batch []Envelope) error {
 func backOff(attempts int) time.Duration {
 	longest := firstBackOff << min(attempts-1, 20)
 	return time.Millisecond + rand.N(min(longest, longBackOff))
+}
+
+const longReason = 8000 // bytes: a panic brings its stack
+
+// storable makes a text that any database takes: an error may quote bytes that
+// are none, and must not stop the inbox by that.
+func storable(text string) string {
+	if len(text) > longReason {
+		text = text[:longReason] + " …"
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }

@@ -23,6 +23,12 @@ func (j *journal) add(line string) {
 	j.lines = append(j.lines, line)
 }
 
+func (j *journal) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]string{}, j.lines...)
+}
+
 func (j *journal) task(name string) Task {
 	up := make(chan struct{})
 	return Task{
@@ -59,7 +65,7 @@ func TestStartsInOrderAndStopsInReverse(t *testing.T) {
 	require.Equal(t, []string{
 		"run a", "run b", "run c", "ready", "draining",
 		"stop c", "end c", "stop b", "end b", "stop a", "end a",
-	}, j.lines)
+	}, j.all())
 }
 
 func TestFirstErrorEndsAll(t *testing.T) {
@@ -78,7 +84,7 @@ func TestFirstErrorEndsAll(t *testing.T) {
 			err := g.Run(t.Context())
 			require.ErrorIs(t, err, boom)
 			require.ErrorContains(t, err, "bad: ")
-			require.Equal(t, []string{"run a", "stop a", "end a"}, j.lines)
+			require.Equal(t, []string{"run a", "stop a", "end a"}, j.all())
 		})
 	}
 }
@@ -110,7 +116,7 @@ func TestStopHasOneDeadline(t *testing.T) {
 	require.ErrorContains(t, err, "c: did not stop within 50ms")
 	require.ErrorContains(t, err, "b: did not stop within 50ms")
 	require.Less(t, time.Since(began), 10*time.Second)
-	require.Contains(t, j.lines, "stop a")
+	require.Contains(t, j.all(), "stop a")
 }
 
 func TestStopBeforeReadyIsNoError(t *testing.T) {

@@ -143,21 +143,20 @@ func TestZombieChangesNothing(t *testing.T) {
 				var once sync.Once
 				first := w.engine(Lease(time.Hour)) // its heart does not beat: it is paused
 				d := w.definition()
-				finish := d.Finish
 				nap := func() { once.Do(func() { close(asleep); <-awake }) }
-				d.Finish = func(ctx context.Context, id string, s *trip) error {
-					return finish(ctx, id, s)
-				}
 				if point == "did c" {
 					d.Steps[2].Do = func(context.Context, string, *trip) error { nap(); return nil }
 				} else {
 					d.Steps = append(d.Steps, Step[trip]{Name: "nap", Do: func(context.Context, string, *trip) error { nap(); return nil }})
 				}
 				s := Register(first, d)
-				serve(t, first)
+				paused, end := context.WithCancel(t.Context())
+				defer end()
+				first.mu.Lock()
+				first.ctx = paused // its workers work, but it is paused: it does not poll
+				first.mu.Unlock()
 				start(t, w, s, point)
 				<-asleep
-				first.mu.Lock() // it is paused as a whole, so it does not poll either
 				// Its lease runs out, and another process takes over and turns back.
 				require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
 					return db.Conn(ctx).Exec("UPDATE sagas SET next_at = ? WHERE id = ?", database.At(time.Now().Add(-time.Second)), point).Error
@@ -174,7 +173,6 @@ func TestZombieChangesNothing(t *testing.T) {
 				defer cancel()
 				go func() { defer close(other); _ = second.Task().Run(ctx) }()
 				require.Equal(t, Compensated, hurry(t, second, point))
-				first.mu.Unlock()
 				before := show(t, second, point)
 
 				close(awake)
@@ -274,4 +272,30 @@ func TestPoisonIsParked(t *testing.T) {
 	require.NoError(t, e.Retry(t.Context(), "deadly"))
 	require.NoError(t, e.Drain(t.Context()))
 	require.Equal(t, Completed, show(t, e, "deadly").Status)
+}
+
+// Once a saga has turned back, a crash does not lead it forward again.
+func TestCrashWhileCompensatingGoesOnBack(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		dying, kill := context.WithCancel(t.Context())
+		defer kill()
+		w.on("did c", times(1, declined.Errorf("no, this once")))
+		w.on("undo b", func() error { w.on("undo b", nil); crash(kill); return nil })
+		first := w.engine(Lease(50 * time.Millisecond))
+		s := Register(first, w.definition())
+		gone := make(chan struct{})
+		go func() { defer close(gone); _ = first.Task().Run(dying) }()
+		require.Eventually(t, first.hasRoom, patience, time.Millisecond)
+		start(t, w, s, "1")
+		<-gone
+		second := w.engine()
+		Register(second, w.definition())
+		serve(t, second)
+		require.Equal(t, Compensated, hurry(t, second, "1"))
+		require.Empty(t, w.held)
+		require.Equal(t, 1, w.count("do a"))
+		require.Equal(t, "payment.declined", w.ended("1").Cause)
+	})
 }

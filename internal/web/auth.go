@@ -44,6 +44,8 @@ type TokenVerifier struct {
 	verified *otter.Cache[[32]byte, verifiedToken]
 }
 
+var _ Verifier = (*TokenVerifier)(nil)
+
 type verifiedToken struct {
 	principal port.Principal
 	kid       string

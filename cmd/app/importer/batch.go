@@ -36,7 +36,11 @@ type item struct {
 }
 
 func (it *item) refuse(by string, err error) {
-	it.outcome, it.reason = catalog.Refused, by+": "+fault.From(err).Message
+	f := fault.From(err)
+	it.outcome, it.reason = catalog.Refused, by+": "+f.Message
+	if len(f.Fields) > 0 {
+		it.reason += ": " + f.Fields[0].Detail
+	}
 }
 
 func (it *item) changed() {

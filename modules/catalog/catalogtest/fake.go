@@ -70,9 +70,15 @@ func (f *Fake) free(in catalog.ProductInput) error {
 
 func fill(p catalog.Product, in catalog.ProductInput) catalog.Product {
 	p.Handle, p.Title, p.DescriptionHTML, p.Vendor, p.Category = in.Handle, in.Title, in.DescriptionHTML, in.Vendor, in.Category
-	p.Tags, p.Images, p.Variants = slices.Clone(in.Tags), slices.Clone(in.Images), slices.Clone(in.Variants)
+	p.Tags, p.Images, p.Variants = copied(in.Tags), copied(in.Images), copied(in.Variants)
+	for i := range p.Variants {
+		p.Variants[i].Options = copied(p.Variants[i].Options)
+	}
 	return p
 }
+
+// copied copies a list; none becomes an empty one, as a catalog answers.
+func copied[T any](in []T) []T { return append([]T{}, in...) }
 
 func (f *Fake) add(in catalog.ProductInput, status string) catalog.Product {
 	now := time.Now().UTC().Truncate(time.Microsecond)

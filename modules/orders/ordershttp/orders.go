@@ -95,11 +95,20 @@ func (d Deps) place(ctx context.Context, in placeInput) (web.Reply[orders.Order]
 type listInput struct {
 	All    bool   `query:"all" doc:"everybody's orders; for staff"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
-	Cursor string `query:"cursor" maxLength:"100" doc:"next_cursor of the page before"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+// position is where a list goes on: after this order.
+type position struct {
+	ID string `json:"id"`
 }
 
 func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[orders.Order]], error) {
-	req := orders.ListRequest{UserID: port.PrincipalFrom(ctx).Subject, Limit: in.Limit, After: in.Cursor}
+	from, err := web.DecodeCursor[position](in.Cursor)
+	if err != nil {
+		return web.Reply[web.Page[orders.Order]]{}, err
+	}
+	req := orders.ListRequest{UserID: port.PrincipalFrom(ctx).Subject, Limit: in.Limit, After: from.ID}
 	if in.All {
 		req.UserID = ""
 	}
@@ -112,7 +121,11 @@ func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[orders
 		answer.Items = []orders.Order{}
 	}
 	if page.Next != "" {
-		answer.NextCursor = &page.Next
+		next, err := web.EncodeCursor(position{page.Next})
+		if err != nil {
+			return web.Reply[web.Page[orders.Order]]{}, err
+		}
+		answer.NextCursor = &next
 	}
 	return web.OK(answer), nil
 }

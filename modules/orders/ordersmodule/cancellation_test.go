@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,7 +42,7 @@ func TestCancelOfPendingOrderTurnsItsCheckoutBack(t *testing.T) {
 				t.Errorf("cancel: %v", err)
 			}
 		})
-		require.Eventually(t, func() bool { return len(b.get(order.ID).History) == 2 }, patience, 1e6, "the wish is noted")
+		require.Eventually(t, func() bool { return len(b.get(order.ID).History) == 2 }, patience, time.Millisecond, "the wish is noted")
 		close(release)
 		cancelling.Wait()
 		b.becomes(order.ID, orders.Cancelled)

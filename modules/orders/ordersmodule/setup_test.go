@@ -107,12 +107,12 @@ func (b *bundle) becomes(orderID, status string) {
 }
 
 // tell brings an event of a neighbour to the module, as the bus would.
-func (b *bundle) tell(make func(version int64) event.Event) {
+func (b *bundle) tell(recorded func(version int64) event.Event) {
 	b.t.Helper()
 	b.mu.Lock()
-	aggregate := make(1).Topic + make(1).AggregateID
+	aggregate := recorded(1).Topic + recorded(1).AggregateID
 	b.versions[aggregate]++
-	e := make(b.versions[aggregate])
+	e := recorded(b.versions[aggregate])
 	b.mu.Unlock()
 	data, err := json.Marshal(e.Payload())
 	require.NoError(b.t, err)

@@ -104,9 +104,10 @@ func (f *Fake) checkout(req orders.PlaceRequest) orders.Order {
 	}
 	pending := o
 	pending.Lines, pending.History = slices.Clone(o.Lines), slices.Clone(o.History)
-	switch has := func(sku string) bool {
+	has := func(sku string) bool {
 		return slices.ContainsFunc(o.Lines, func(l orders.Line) bool { return l.SKU == sku })
-	}; {
+	}
+	switch {
 	case len(o.Lines) == 0:
 		turn(&o, orders.Rejected, orders.CartEmpty)
 		pending = o

@@ -69,11 +69,13 @@ func (s *Service) bring(ctx context.Context, products []wanted, results []catalo
 		handles[i] = w.input.Handle
 		skus = append(skus, skusOf(w.input)...)
 	}
-	there, err := s.store.Lock(ctx, handles)
+	// First the owners, then the products: whoever came in between is then a
+	// product that is there, and not a stranger who has its SKUs.
+	owners, err := s.store.Owners(ctx, skus)
 	if err != nil {
 		return err
 	}
-	owners, err := s.store.Owners(ctx, skus)
+	there, err := s.store.Lock(ctx, handles)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,42 @@
+# Every target that a person or CI needs. "make help" lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CGO_ENABLED ?= 0
+
+PACKAGES ?= ./...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build the shop and serve it with the demo catalogue, on files below ./data
+	./bin/app serve --demo
+
+.PHONY: build
+build: ## build ./bin/app
+	go build -trimpath -o bin/app ./cmd/app
+
+.PHONY: test
+test: ## prepare real servers, run every test, and say what could not run (PACKAGES=./… for some)
+	@.ci/test $(PACKAGES)
+
+.PHONY: race
+race: ## run the tests of the kit and the modules under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 .ci/test -race ./internal/... ./modules/...
+
+.PHONY: arch
+arch: ## check the boundaries between modules and rooms, and the decision records
+	go test -count=1 ./internal/arch/...
+
+.PHONY: lint
+lint: ## gofmt, go vet, and staticcheck
+	@.ci/lint
+
+.PHONY: bench
+bench: ## measure what calls, events and checkouts cost on this machine
+	go test -run '^$$' -bench . -benchmem ./internal/port ./internal/event
+
+.PHONY: clean
+clean: ## remove ./bin; ./data stays
+	rm -rf bin

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/event"
+)
+
+func eventsCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Read the event logs, replay them, and look after events that failed",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(eventsListCommand(s), eventsStatusCommand(s), eventsReplayCommand(s), eventsDeadCommand(s))
+	return cmd
+}
+
+func eventsListCommand(s *settings) *cobra.Command {
+	var from, since, until string
+	var f event.Filter
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List what happened, newest first",
+		Example: "  app events list --from orders --since 2026-01-01\n  app events list --aggregate 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if f.Since, err = instant("--since", since); err != nil {
+				return err
+			}
+			if f.Until, err = instant("--until", until); err != nil {
+				return err
+			}
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				logged, err := listEvents(ctx, shop.bus, from, f)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), logged)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "TIME\tTYPE\tSUBJECT\tVERSION\tSENT\tID")
+				for _, e := range logged {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%t\t%s\n", e.Time.Format(time.RFC3339Nano), e.Type, e.AggregateID, e.Version, e.SentAt != nil, e.ID)
+				}
+				return w.Flush()
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "only events of this module")
+	cmd.Flags().StringVar(&f.Type, "type", "", "only events of this type, such as orders.confirmed")
+	cmd.Flags().StringVar(&f.AggregateID, "aggregate", "", "only events about this id")
+	cmd.Flags().StringVar(&since, "since", "", "recorded at or after this day or RFC 3339 instant")
+	cmd.Flags().StringVar(&until, "until", "", "recorded before this day or RFC 3339 instant")
+	cmd.Flags().IntVar(&f.Limit, "limit", 100, "at most this many, 1 to 1000")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// listEvents merges the logs of the modules, newest first.
+func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter) ([]event.Logged, error) {
+	all := []event.Logged{}
+	found := from == ""
+	for _, source := range bus.Sources() {
+		if from != "" && source.Module() != from {
+			continue
+		}
+		found = true
+		logged, err := source.List(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("read the events of %s: %w", source.Module(), err)
+		}
+		all = append(all, logged...)
+	}
+	if !found {
+		return nil, exit{exitUsage, fmt.Sprintf("no module %q publishes events; see \"app events status\"", from)}
+	}
+	slices.SortStableFunc(all, func(a, b event.Logged) int { return b.Time.Compare(a.Time) })
+	return all[:min(len(all), f.Limit)], nil
+}
+
+func eventsStatusCommand(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Tell who publishes and who listens, and how far each is",
+		Example: "  app events status",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				stats, err := shop.bus.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), stats)
+				}
+				return printStats(cmd, stats)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func eventsReplayCommand(s *settings) *cobra.Command {
+	var to, from string
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Deliver logged events to one consumer again",
+		Long: `Replay rebuilds what a consumer made of events: empty its tables first. It may
+run beside a live server; new events wait for their turn. Effects at modules
+that are no read models are kept from happening twice by their own rules.`,
+		Example: "  app events replay --to shipping --from 2026-01-01",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			since, err := instant("--from", from)
+			if err != nil {
+				return err
+			}
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				draw := progress(cmd.ErrOrStderr(), -1)
+				n, err := shop.bus.Replay(ctx, to, since, func(done, total int64) { draw(done, total, int(done)) })
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events delivered to %s\n", n, to)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the consumer, a module's name")
+	cmd.Flags().StringVar(&from, "from", "", "from this day or RFC 3339 instant on; all there are unless set")
+	_ = cmd.MarkFlagRequired("to")
+	return cmd
+}
+
+// instant reads a day or an RFC 3339 instant; empty is the zero time.
+func instant(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, exit{exitUsage, fmt.Sprintf("%s %q: write a day (2026-01-31) or an instant (2026-01-31T12:00:00Z)", flag, strings.TrimSpace(text))}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/event"
+)
+
+func eventsDeadCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dead",
+		Short: "Look after events that a consumer could not apply",
+		Long: `An event that fails is tried again with growing pauses, then parked with the
+reason. It stops no other, but later events about the same thing wait for it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(deadListCommand(s), deadShowCommand(s), deadReplayCommand(s), deadDropCommand(s))
+	return cmd
+}
+
+func deadListCommand(s *settings) *cobra.Command {
+	var asJSON bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List them, of every consumer",
+		Example: "  app events dead list",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				all := []event.Dead{}
+				for _, c := range shop.bus.Consumers() {
+					dead, err := c.DeadList(ctx, limit)
+					if err != nil {
+						return fmt.Errorf("read the inbox of %s: %w", c.Name(), err)
+					}
+					all = append(all, dead...)
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), all)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "CONSUMER\tSTATE\tTYPE\tSUBJECT\tATTEMPTS\tREASON\tID")
+				for _, d := range all {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.Consumer, d.State, d.Event.Type, d.Event.AggregateID, d.Attempts, d.Reason, d.Event.ID)
+				}
+				return w.Flush()
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many of each consumer")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func deadShowCommand(s *settings) *cobra.Command {
+	return deadActCommand(s, "show CONSUMER ID", "Tell all about one, as JSON", "  app events dead show shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
+		func(cmd *cobra.Command, ctx context.Context, c *event.Consumer, id string) error {
+			dead, err := c.DeadShow(ctx, id)
+			if err != nil {
+				return err
+			}
+			return printJSON(cmd.OutOrStdout(), dead)
+		})
+}
+
+func deadReplayCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "replay CONSUMER [ID…]",
+		Short:   "Try events again, with all their attempts; without ids all that are parked",
+		Example: "  app events dead replay shipping",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				c, err := consumer(shop, args[0])
+				if err != nil {
+					return err
+				}
+				n, err := c.DeadReplay(ctx, args[1:]...)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events of %s will be tried again\n", n, c.Name())
+				return err
+			})
+		},
+	}
+	return cmd
+}
+
+func deadDropCommand(s *settings) *cobra.Command {
+	var reason string
+	cmd := deadActCommand(s, "drop CONSUMER ID", "Give one up for good; what waits behind it goes on",
+		"  app events dead drop shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --reason 'sent by hand'",
+		func(cmd *cobra.Command, ctx context.Context, c *event.Consumer, id string) error {
+			if err := c.DeadDrop(ctx, id, reason); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "event %s is dropped at %s\n", id, c.Name())
+			return err
+		})
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	_ = cmd.MarkFlagRequired("reason")
+	return cmd
+}
+
+func deadActCommand(s *settings, use, short, example string, act func(*cobra.Command, context.Context, *event.Consumer, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				c, err := consumer(shop, args[0])
+				if err != nil {
+					return err
+				}
+				return act(cmd, ctx, c, args[1])
+			})
+		},
+	}
+}
+
+func consumer(shop *shop, name string) (*event.Consumer, error) {
+	if c := shop.bus.Consumer(name); c != nil {
+		return c, nil
+	}
+	return nil, exit{exitUsage, fmt.Sprintf("no consumer %q; see \"app events status\"", name)}
+}
+
+func printStats(cmd *cobra.Command, stats event.Stats) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "PUBLISHER\tUNSENT\tOLDEST")
+	for _, x := range stats.Sources {
+		fmt.Fprintf(w, "%s\t%d\t%s\n", x.Module, x.Unsent, x.OldestUnsent.Round(time.Millisecond))
+	}
+	fmt.Fprintln(w, "\nCONSUMER\tPENDING\tPARKED")
+	for _, x := range stats.Consumers {
+		fmt.Fprintf(w, "%s\t%d\t%d\n", x.Consumer, x.Pending, x.Parked)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/banyan-tree/banyan/cmd/app/demo"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/modules/catalog"
+	"github.com/banyan-tree/banyan/modules/identity"
+)
+
+// flagship is a product of the demo catalogue.
+const flagship = "fiddle-leaf-fig"
+
+// demoAdmin is the admin of a shop that was started to be tried out.
+const demoAdmin = "admin@banyan.example"
+
+// firstStart makes what a new shop lacks: an admin, and with --demo something
+// to sell.
+func (s *server) firstStart(ctx context.Context, withDemo bool) error {
+	ctx = operator(ctx)
+	if email := s.cfg.Admin.Email; email != "" {
+		// The settings name the admin; the password is set at each start, so that it can be changed there.
+		if err := s.makeAdmin(ctx, email, s.cfg.Admin.Password); err != nil {
+			return err
+		}
+	}
+	if !withDemo {
+		return nil
+	}
+	if s.cfg.Admin.Email == "" {
+		if err := s.demoAdmin(ctx); err != nil {
+			return err
+		}
+	}
+	return s.demoCatalogue(ctx)
+}
+
+func (s *server) makeAdmin(ctx context.Context, email, password string) error {
+	_, err := s.contracts.identity.GrantRoles(ctx, identity.GrantRolesRequest{
+		Email: email, Password: password, Name: "Admin", Roles: []string{port.RoleCustomer, port.RoleAdmin},
+	})
+	if err != nil {
+		return fmt.Errorf("make the admin %s: %w", email, err)
+	}
+	return nil
+}
+
+// demoAdmin makes an admin with a password of its own and keeps that in a file
+// only the owner can read, so that later starts can print the same line.
+func (s *server) demoAdmin(ctx context.Context) error {
+	file := filepath.Join(s.cfg.Data.Dir, "demo-admin-password")
+	known, err := os.ReadFile(file)
+	if err == nil {
+		s.adminPassword = strings.TrimSpace(string(known))
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("read the demo admin's password: %w", err)
+	}
+	if s.adminPassword == "" {
+		secret := make([]byte, 15)
+		_, _ = rand.Read(secret) // never fails: it ends the process instead
+		s.adminPassword = base64.RawURLEncoding.EncodeToString(secret)
+		if err := os.MkdirAll(s.cfg.Data.Dir, 0o700); err != nil {
+			return fmt.Errorf("make the data folder: %w", err)
+		}
+		if err := os.WriteFile(file, []byte(s.adminPassword+"\n"), 0o600); err != nil {
+			return fmt.Errorf("keep the demo admin's password: %w", err)
+		}
+	}
+	return s.makeAdmin(ctx, demoAdmin, s.adminPassword)
+}
+
+// demoCatalogue imports the demo catalogue once: where its first product is
+// there, whatever became of it since, the rest is left alone too.
+func (s *server) demoCatalogue(ctx context.Context) error {
+	_, err := s.contracts.catalog.Get(ctx, catalog.GetRequest{Handle: flagship})
+	if !errors.Is(err, catalog.ProductNotFound) {
+		return err
+	}
+	csv := demo.Catalogue()
+	report, err := s.importProducts(ctx, bytes.NewReader(csv), int64(len(csv)), false, nil)
+	if err != nil {
+		return fmt.Errorf("import the demo catalogue: %w", err)
+	}
+	if len(report.Refused) > 0 {
+		return fmt.Errorf("import the demo catalogue: %d products were refused, the first because of: %s", len(report.Refused), report.Refused[0].Reason)
+	}
+	s.imported = report.Created
+	return nil
+}
+
+// greet tells where the shop is, and gives one line to try it with.
+func (s *server) greet() {
+	shop := "http://" + reachable(s.web.Addr())
+	out := s.stdout
+	fmt.Fprintf(out, "\nThe shop is open.\n\n  shop      %s/api/v1/products\n  docs      %s/docs\n", shop, shop)
+	fmt.Fprintf(out, "  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n", shop, s.opsURL, s.cluster.Describe())
+	if s.imported > 0 {
+		fmt.Fprintf(out, "  demo      %d products imported\n", s.imported)
+	}
+	if s.adminPassword != "" {
+		fmt.Fprintf(out, "  admin     %s  password %s\n", demoAdmin, s.adminPassword)
+	} else if s.cfg.Admin.Email != "" {
+		fmt.Fprintf(out, "  admin     %s\n", s.cfg.Admin.Email)
+	}
+	fmt.Fprintf(out, "\nTry it:\n\n  curl -s '%s/api/v1/products?limit=3'\n\nStop with Ctrl-C.\n\n", shop)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/saga"
+)
+
+func sagaCommand(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "saga",
+		Short: "Look after sagas: checkouts that run, that failed, that wait for a person",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		sagaListCommand(s), sagaShowCommand(s),
+		sagaActCommand(s, "retry", "Let a parked saga go on where it was",
+			"Retry gives a parked saga all its attempts again. A running server picks it up within a second.",
+			func(ctx context.Context, e *saga.Engine, id string) error { return e.Retry(ctx, id) }),
+		sagaActCommand(s, "compensate", "Turn a running or parked saga back",
+			"Compensate undoes every step of a saga, whatever it was doing. The order is rejected then.",
+			func(ctx context.Context, e *saga.Engine, id string) error { return e.Compensate(ctx, id) }),
+	)
+	return cmd
+}
+
+func sagaListCommand(s *settings) *cobra.Command {
+	var filter saga.Filter
+	var status string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List sagas, by id",
+		Example: "  app saga list --status parked\n  app saga list --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter.Status = saga.Status(status)
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				infos, err := shop.sagas.List(ctx, filter)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					if infos == nil {
+						infos = []saga.Info{}
+					}
+					return printJSON(cmd.OutOrStdout(), infos)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "ID\tSAGA\tSTATUS\tSTEP\tATTEMPTS\tSTARTED\tCAUSE")
+				for _, i := range infos {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.Status, i.Step, i.Attempts, i.StartedAt.Format(time.RFC3339), causeOf(i))
+				}
+				return w.Flush()
+			})
+		},
+	}
+	cmd.Flags().StringVar(&status, "status", "", "only running, compensating, completed, compensated or parked ones")
+	cmd.Flags().StringVar(&filter.After, "after", "", "only those after this id")
+	cmd.Flags().IntVar(&filter.Limit, "limit", 50, "at most this many, 1 to 500")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func sagaShowCommand(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Tell all about one saga: its state, why it waits, its history",
+		Long:    "Show tells all about one saga. The id of a checkout is the id of its order.",
+		Example: "  app saga show 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				i, err := shop.sagas.Show(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), i)
+				}
+				out := cmd.OutOrStdout()
+				fmt.Fprintf(out, "%s %s: %s, step %q, attempt %d\n", i.Name, i.ID, i.Status, i.Step, i.Attempts)
+				if cause := causeOf(i); cause != "" {
+					fmt.Fprintf(out, "cause: %s\n", cause)
+				}
+				for _, h := range i.History {
+					fmt.Fprintf(out, "%s  %-8s %-12s %-8s %s\n", h.At.Format(time.RFC3339Nano), h.Action, h.Step, h.Outcome, h.Detail)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func sagaActCommand(s *settings, verb, short, long string, act func(context.Context, *saga.Engine, string) error) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     verb + " ID",
+		Short:   short,
+		Long:    long,
+		Example: "  app saga " + verb + " 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+				if err := act(ctx, shop.sagas, args[0]); err != nil {
+					return err
+				}
+				i, err := shop.sagas.Show(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), i)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s is %s\n", i.Name, i.ID, i.Status)
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func causeOf(i saga.Info) string {
+	if i.Cause == nil {
+		return ""
+	}
+	if i.Cause.Message == "" {
+		return i.Cause.Code
+	}
+	return i.Cause.Code + ": " + i.Cause.Message
+}

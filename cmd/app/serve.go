@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/run"
+	"github.com/banyan-tree/banyan/internal/telemetry"
+	"github.com/banyan-tree/banyan/internal/web"
+	"github.com/banyan-tree/banyan/modules/identity"
+	"github.com/banyan-tree/banyan/modules/identity/identityhttp"
+)
+
+// audience is whom access tokens are for.
+const audience = "banyan"
+
+func serveCommand(s *settings) *cobra.Command {
+	var withDemo bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the shop",
+		Long: `Serve runs the shop until it is told to stop (Ctrl-C, SIGTERM): the API and
+/docs on the HTTP address; metrics, health and the payment sandbox on the ops
+address. Without further settings it keeps everything in SQLite files below
+./data and needs no other server.`,
+		Example: "  app serve --demo\n  BANYAN_DATABASE_URL=postgres://shop:secret@localhost/shop app serve",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, withDemo, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().BoolVar(&withDemo, "demo", false, "import the demo catalogue, once, and make an admin and a customer to play with")
+	return cmd
+}
+
+// server is the shop with its listeners.
+type server struct {
+	*shop
+	health *health.Registry
+	web    *web.Server
+	ops    *http.Server
+	opsAt  net.Listener
+	stdout io.Writer
+
+	adminPassword string // of the demo admin, to be printed
+	imported      int    // demo products, by this start
+}
+
+// serve runs the shop until ctx ends.
+func serve(ctx context.Context, cfg config.Config, withDemo bool, stdout, stderr io.Writer) error {
+	build := telemetry.ReadBuild()
+	log, err := telemetry.NewLogger(stderr, telemetry.LogOptions{Level: cfg.Log.Level, Format: cfg.Log.Format})
+	if err != nil {
+		return err
+	}
+	tracing, err := telemetry.NewTracing(ctx, "banyan", build)
+	if err != nil {
+		return fmt.Errorf("set up tracing: %w", err)
+	}
+	defer flush(tracing, log)
+
+	opsAt, err := net.Listen("tcp", cfg.Ops.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on ops.addr: %w; is another shop running? Choose another address with --ops-addr", err)
+	}
+	shop, err := openShop(ctx, cfg, log, func(s *shop) {
+		s.metrics = telemetry.NewRegistry(build)
+		s.tracer = tracing.Provider.Tracer("github.com/banyan-tree/banyan")
+		s.opsURL = "http://" + reachable(opsAt.Addr())
+	})
+	if err != nil {
+		_ = opsAt.Close()
+		return err
+	}
+	defer shop.close()
+
+	srv := &server{shop: shop, health: health.New(), opsAt: opsAt, stdout: stdout}
+	if err := srv.prepare(build); err != nil {
+		_ = opsAt.Close()
+		return err
+	}
+	if err := srv.firstStart(ctx, withDemo); err != nil {
+		_ = opsAt.Close()
+		return err
+	}
+	return srv.run(ctx)
+}
+
+// prepare puts the two HTTP servers together.
+func (s *server) prepare(build telemetry.Build) error {
+	verifier := web.NewVerifier(web.VerifierConfig{
+		Keys: func(ctx context.Context) ([]byte, error) {
+			set, err := s.contracts.identity.KeySet(ctx, identity.KeySetRequest{})
+			return []byte(set.JWKS), err
+		},
+		Issuer: s.cfg.IssuerURL(), Audience: audience, Clock: s.now,
+	})
+	if s.psp != nil {
+		s.psp.admin = requireAdmin(verifier.Verify)
+	}
+	proxies, err := prefixes(s.cfg.HTTP.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	s.web = web.New(web.Config{
+		Addr: s.cfg.HTTP.Addr, ReadHeader: s.cfg.HTTP.ReadHeaderTimeout, Read: s.cfg.HTTP.ReadTimeout, Write: s.cfg.HTTP.WriteTimeout,
+		Idle: s.cfg.HTTP.IdleTimeout, BodyLimit: int64(s.cfg.HTTP.BodyLimit), RateLimit: web.RateLimit{Off: !bool(s.cfg.RateLimit)},
+		TrustedProxies: proxies, Verifier: verifier, Title: "Banyan shop", Version: build.Version,
+		Telemetry: web.Telemetry{Logger: s.log, Registerer: s.metrics, Tracer: s.tracer},
+	})
+	routes(s.web.Router("/api/v1"), s.contracts)
+	keys, discovery := identityhttp.WellKnown(s.contracts.identity, s.cfg.IssuerURL())
+	s.web.Mount("/.well-known/jwks.json", keys, web.Public)
+	s.web.Mount("/.well-known/openid-configuration", discovery, web.Public)
+	s.web.Mount("/health/live", s.health.Live(), web.Public)
+	s.web.Mount("/health/ready", s.health.Ready(), web.Public)
+	s.ops = &http.Server{
+		Handler: s.opsHandler(), ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout, ReadTimeout: s.cfg.HTTP.ReadTimeout,
+		WriteTimeout: s.cfg.HTTP.WriteTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	for name, db := range s.databases {
+		s.health.Add(health.Check{Name: "database." + name, Run: func(ctx context.Context) (string, error) {
+			return string(db.Dialect()), db.Ping(ctx)
+		}})
+	}
+	return s.web.Build()
+}
+
+// opsHandler is what operators see.
+func (s *server) opsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /health/live", s.health.Live())
+	mux.Handle("GET /health/ready", s.health.Ready())
+	if s.psp != nil {
+		mux.Handle(sandboxPath+"/", http.StripPrefix(sandboxPath, s.psp.handler))
+	}
+	return mux
+}
+
+// run serves until ctx ends: the ops address first, because payments reaches
+// its provider there, then the modules, then the shop's own address.
+func (s *server) run(ctx context.Context) error {
+	group := &run.Group{
+		Log: s.log, StopTimeout: s.cfg.ShutdownTimeout, Draining: s.health.Drain,
+		Ready: func() {
+			s.health.Started()
+			s.greet()
+		},
+	}
+	group.Add(s.opsTask())
+	group.Add(s.tasks...)
+	group.Add(s.web.Task())
+	return group.Run(ctx)
+}
+
+func (s *server) opsTask() run.Task {
+	return run.Task{
+		Name: "ops",
+		Run: func(ctx context.Context) error {
+			done := make(chan error, 1)
+			go func() { done <- s.ops.Serve(s.opsAt) }()
+			select {
+			case err := <-done:
+				return err
+			case <-ctx.Done():
+			}
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := s.ops.Shutdown(stop); err != nil {
+				_ = s.ops.Close()
+			}
+			if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// reachable is how this machine reaches its own listener.
+func reachable(a net.Addr) string {
+	at, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if at.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
+	}
+	return at.String()
+}
+
+func prefixes(cidrs []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, cidr := range cidrs {
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return nil, fmt.Errorf("http.trusted_proxies: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func flush(t *telemetry.Tracing, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := t.Shutdown(ctx); err != nil {
+		log.Warn("send the last spans", "error", err)
+	}
+}
