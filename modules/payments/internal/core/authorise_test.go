@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -168,8 +169,10 @@ func TestCallerGoesAway(t *testing.T) {
 		ctx, cancel := context.WithCancel(b.shop())
 		b.line.set(func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/charges") && r.Method == http.MethodPost {
+				_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that nobody waits
 				cancel()
 				<-r.Context().Done()
+				return true
 			}
 			return false
 		})
