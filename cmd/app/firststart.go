@@ -99,7 +99,7 @@ func (s *server) demoCatalogue(ctx context.Context) error {
 
 // greet tells where the shop is, and gives one line to try it with.
 func (s *server) greet() {
-	shop := "http://" + reachable(s.web.Addr())
+	shop := s.shopURL
 	out := s.stdout
 	fmt.Fprintf(out, "\nThe shop is open.\n\n  shop      %s/api/v1/products\n  docs      %s/docs\n", shop, shop)
 	fmt.Fprintf(out, "  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n", shop, s.opsURL, s.cluster.Describe())

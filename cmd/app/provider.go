@@ -52,10 +52,13 @@ func (s *shop) openProvider(ctx context.Context) error {
 	s.psp = &provider{admin: func(*http.Request) error {
 		return fault.Unauthenticated.Errorf("the ledger is read on the ops address of a running server")
 	}}
-	s.psp.handler = sandbox.New(sandbox.Deps{
-		DB: db, Now: s.now, NewID: s.newID, Log: s.log, APIKey: key, WebhookSecret: secret,
+	s.psp.handler, err = sandbox.New(sandbox.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, APIKey: key, WebhookURL: s.webhookURL(), WebhookSecret: secret,
 		Admin: func(r *http.Request) error { return s.psp.admin(r) },
 	})
+	if err != nil {
+		return err
+	}
 	s.provider = paymentsmodule.Provider{APIKey: key, WebhookSecret: secret}
 	if s.opsURL != "" {
 		s.provider.BaseURL = s.opsURL + sandboxPath
@@ -63,6 +66,15 @@ func (s *shop) openProvider(ctx context.Context) error {
 	}
 	s.provider.BaseURL, err = s.psp.listen()
 	return err
+}
+
+// webhookURL is where the sandbox tells what became of a charge; only a server
+// can be told.
+func (s *shop) webhookURL() string {
+	if s.shopURL == "" {
+		return ""
+	}
+	return s.shopURL + "/api/v1/payments/webhook"
 }
 
 // listen serves the sandbox on a port of its own on the loopback address.

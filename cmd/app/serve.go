@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -55,6 +56,7 @@ type server struct {
 	health *health.Registry
 	web    *web.Server
 	ops    *http.Server
+	httpAt net.Listener
 	opsAt  net.Listener
 	stdout io.Writer
 
@@ -75,42 +77,61 @@ func serve(ctx context.Context, cfg config.Config, withDemo bool, stdout, stderr
 	}
 	defer flush(tracing, log)
 
-	opsAt, err := net.Listen("tcp", cfg.Ops.Addr)
+	// Both listeners are bound first: a taken address is told before anything is
+	// changed, and payments learns where its provider stands.
+	httpAt, err := listen("http.addr", cfg.HTTP.Addr)
 	if err != nil {
-		return fmt.Errorf("listen on ops.addr: %w; is another shop running? Choose another address with --ops-addr", err)
+		return err
 	}
+	defer func() { _ = httpAt.Close() }()
+	opsAt, err := listen("ops.addr", cfg.Ops.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opsAt.Close() }()
+	if cfg.Identity.Issuer == "" {
+		cfg.Identity.Issuer = "http://" + reachable(httpAt.Addr())
+	}
+
 	shop, err := openShop(ctx, cfg, log, func(s *shop) {
 		s.metrics = telemetry.NewRegistry(build)
 		s.tracer = tracing.Provider.Tracer("github.com/banyan-tree/banyan")
+		s.shopURL = "http://" + reachable(httpAt.Addr())
 		s.opsURL = "http://" + reachable(opsAt.Addr())
 	})
 	if err != nil {
-		_ = opsAt.Close()
 		return err
 	}
 	defer shop.close()
 
-	srv := &server{shop: shop, health: health.New(), opsAt: opsAt, stdout: stdout}
+	srv := &server{shop: shop, health: health.New(), httpAt: httpAt, opsAt: opsAt, stdout: stdout}
 	if err := srv.prepare(build); err != nil {
-		_ = opsAt.Close()
 		return err
 	}
-	if err := srv.firstStart(ctx, withDemo); err != nil {
-		_ = opsAt.Close()
-		return err
+	return srv.run(ctx, withDemo)
+}
+
+// listen binds an address that a setting names.
+func listen(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; if another shop runs there, choose another address with --%s", key, err, strings.ReplaceAll(key, ".", "-"))
 	}
-	return srv.run(ctx)
+	return l, nil
 }
 
 // prepare puts the two HTTP servers together.
 func (s *server) prepare(build telemetry.Build) error {
-	verifier := web.NewVerifier(web.VerifierConfig{
+	verifier, err := web.NewVerifier(web.VerifierConfig{
 		Keys: func(ctx context.Context) ([]byte, error) {
 			set, err := s.contracts.identity.KeySet(ctx, identity.KeySetRequest{})
 			return []byte(set.JWKS), err
 		},
 		Issuer: s.cfg.IssuerURL(), Audience: audience, Clock: s.now,
 	})
+	if err != nil {
+		return err
+	}
 	if s.psp != nil {
 		s.psp.admin = requireAdmin(verifier.Verify)
 	}
@@ -119,7 +140,7 @@ func (s *server) prepare(build telemetry.Build) error {
 		return err
 	}
 	s.web = web.New(web.Config{
-		Addr: s.cfg.HTTP.Addr, ReadHeader: s.cfg.HTTP.ReadHeaderTimeout, Read: s.cfg.HTTP.ReadTimeout, Write: s.cfg.HTTP.WriteTimeout,
+		Listener: s.httpAt, ReadHeader: s.cfg.HTTP.ReadHeaderTimeout, Read: s.cfg.HTTP.ReadTimeout, Write: s.cfg.HTTP.WriteTimeout,
 		Idle: s.cfg.HTTP.IdleTimeout, BodyLimit: int64(s.cfg.HTTP.BodyLimit), RateLimit: web.RateLimit{Off: !bool(s.cfg.RateLimit)},
 		TrustedProxies: proxies, Verifier: verifier, Title: "Banyan shop", Version: build.Version,
 		Telemetry: web.Telemetry{Logger: s.log, Registerer: s.metrics, Tracer: s.tracer},
@@ -156,7 +177,10 @@ func (s *server) opsHandler() http.Handler {
 
 // run serves until ctx ends: the ops address first, because payments reaches
 // its provider there, then the modules, then the shop's own address.
-func (s *server) run(ctx context.Context) error {
+func (s *server) run(ctx context.Context, withDemo bool) error {
+	if err := s.firstStart(ctx, withDemo); err != nil {
+		return err
+	}
 	group := &run.Group{
 		Log: s.log, StopTimeout: s.cfg.ShutdownTimeout, Draining: s.health.Drain,
 		Ready: func() {

@@ -41,7 +41,8 @@ type shop struct {
 	tracer  trace.Tracer
 	now     clock.Clock
 	newID   id.Source
-	opsURL  string // of this process's ops address; empty for a command
+	shopURL string // of this process's own addresses; empty for a command
+	opsURL  string
 
 	cluster   *database.Cluster
 	databases map[string]*database.DB

@@ -23,7 +23,6 @@ var (
 )
 
 func checkGorm(t *Tree, found func(Place, string, ...any)) {
-	constants := t.constants()
 	for _, s := range t.Go {
 		stores := s.Room.Kind == Store || s.Room.Kind == Foreign || within(s.Dir, "internal/saga", "internal/idempotency", "internal/event")
 		if !stores || s.Test {
@@ -33,82 +32,40 @@ func checkGorm(t *Tree, found func(Place, string, ...any)) {
 			if pkg, name := s.selected(n); pkg == "gorm.io/gorm" && name == "DeletedAt" {
 				found(s.at(n), "gorm.DeletedAt: a deleted row would still be there")
 			}
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return
-			}
-			sel, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok {
-				return
-			}
-			name := sel.Sel.Name
-			switch {
-			case name == "Save" && len(call.Args) == 1:
-				found(s.at(sel.Sel), "Save inserts when nothing matched")
-			case name == "FirstOrCreate" || name == "FirstOrInit":
-				found(s.at(sel.Sel), "%s races", name)
-			case slices.Contains(finders, name) && len(call.Args) > 1 && isAddress(call.Args[0]):
-				found(s.at(sel.Sel), "%s with an inline condition, which runs as SQL", name)
-			// The kit's partitions have names made from dates, by nobody else.
-			case slices.Contains(builders, name) && len(call.Args) > 0 && !within(s.Dir, "internal/event"):
-				if !s.constant(call.Args[0], constants[s.Dir]) {
-					found(s.at(sel.Sel), "%s with SQL put together at run time", name)
+		})
+		texts := t.texts(s.Dir)
+		s.eachFunction(func(in *ast.FuncDecl) {
+			ast.Inspect(in, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
+					if what := trap(s, call, func(e ast.Expr) bool { return texts.fixed(e, in) }); what != "" {
+						found(s.at(call.Fun.(*ast.SelectorExpr).Sel), "%s", what)
+					}
 				}
-			}
+				return true
+			})
 		})
 	}
 }
 
-// constants names, for each folder, what its packages declare as constants.
-func (t *Tree) constants() map[string]map[string]bool {
-	all := map[string]map[string]bool{}
-	for _, s := range t.Go {
-		for _, d := range s.AST.Decls {
-			g, ok := d.(*ast.GenDecl)
-			if !ok || g.Tok != token.CONST {
-				continue
-			}
-			if all[s.Dir] == nil {
-				all[s.Dir] = map[string]bool{}
-			}
-			for _, spec := range g.Specs {
-				for _, name := range spec.(*ast.ValueSpec).Names {
-					all[s.Dir][name.Name] = true
-				}
-			}
-		}
+// trap tells what is wrong with a call; empty when nothing is.
+func trap(s *Source, call *ast.CallExpr, fixed func(ast.Expr) bool) string {
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
 	}
-	return all
-}
-
-// constant tells whether an expression is SQL text fixed in the source. Only
-// texts are judged: a call of fmt.Sprintf is one, a variable may be a clause.
-func (s *Source) constant(e ast.Expr, constants map[string]bool) bool {
-	switch e := e.(type) {
-	case *ast.BinaryExpr:
-		return s.part(e.X, constants) && s.part(e.Y, constants)
-	case *ast.CallExpr:
-		pkg, name := s.selected(e.Fun)
-		return pkg != "fmt" && (pkg != "strings" || name != "Join" && name != "Replace" && name != "ReplaceAll")
-	case *ast.ParenExpr:
-		return s.constant(e.X, constants)
+	name, first := sel.Sel.Name, call.Args[0]
+	switch {
+	case name == "Save" && len(call.Args) == 1:
+		return "Save inserts when nothing matched"
+	case name == "FirstOrCreate" || name == "FirstOrInit":
+		return name + " races"
+	case slices.Contains(finders, name) && len(call.Args) > 1 && isAddress(first):
+		return name + " with an inline condition, which runs as SQL"
+	// The kit's partitions have names made from dates, by nobody else.
+	case slices.Contains(builders, name) && !within(s.Dir, "internal/event") && isText(first) && !fixed(first):
+		return name + " with SQL put together at run time"
 	}
-	return true
-}
-
-// part tells whether an operand of + is fixed in the source.
-func (s *Source) part(e ast.Expr, constants map[string]bool) bool {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		return true
-	case *ast.Ident:
-		return constants[e.Name]
-	case *ast.BinaryExpr:
-		return s.part(e.X, constants) && s.part(e.Y, constants)
-	case *ast.ParenExpr:
-		return s.part(e.X, constants)
-	}
-	return false
+	return ""
 }
 
 func isAddress(e ast.Expr) bool {

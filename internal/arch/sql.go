@@ -114,7 +114,9 @@ func checkStoreTables(t *Tree, found func(Place, string, ...any)) {
 	owners := t.owners()
 	foreign := func(s *Source, table string) (string, bool) {
 		who := owners[strings.ToLower(table)]
-		mine := func(owner string) bool { return s.Dir == owner || within(s.Dir, owner) && !nested(owners, s.Dir, owner) }
+		mine := func(owner string) bool {
+			return s.Dir == owner || within(s.Dir, owner) && !nested(owners, s.Dir, owner)
+		}
 		if len(who) == 0 || slices.ContainsFunc(who, mine) {
 			return "", false
 		}

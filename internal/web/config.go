@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 
 // Config is what a Server needs to know. Zero durations and sizes take the defaults.
 type Config struct {
-	Addr string // host:port; port 0 takes a free one
+	Addr     string       // host:port; port 0 takes a free one
+	Listener net.Listener // instead of Addr, for who must know the address before; Shutdown closes it
 
 	ReadHeader time.Duration // to read the headers; 5 s
 	Read       time.Duration // to read the whole request; 15 s

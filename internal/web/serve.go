@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -60,7 +59,7 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, path
 	if badPath {
 		return fault.Malformed.Errorf("the path is not well-formed")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Deadline)
+	ctx, cancel := port.WithTimeout(r.Context(), s.cfg.Deadline)
 	defer cancel()
 	if e.Idempotent {
 		key, err := idempotencyKey(r, body)

@@ -137,7 +137,14 @@ func (s *Server) routes() http.Handler {
 
 // Task serves until its context ends.
 func (s *Server) Task() run.Task {
-	return run.Task{Name: "http " + s.cfg.Addr, Run: s.ListenAndServe}
+	return run.Task{Name: "http", Run: s.ListenAndServe, Ready: func(ctx context.Context) error {
+		select {
+		case <-s.listening:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
 }
 
 // Listening is closed when connections are accepted; then Addr is known.
@@ -159,9 +166,12 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err := s.Build(); err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.cfg.Addr, err)
+	l := s.cfg.Listener
+	if l == nil {
+		var err error
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr); err != nil {
+			return fmt.Errorf("listen on %s: %w", s.cfg.Addr, err)
+		}
 	}
 	s.addr = l.Addr()
 	close(s.listening)
@@ -178,7 +188,7 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	go func() { served <- srv.Serve(l) }()
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve %s: %w", s.cfg.Addr, err)
+		return fmt.Errorf("serve %s: %w", s.addr, err)
 	case <-ctx.Done():
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)

@@ -22,7 +22,17 @@ CREATE TABLE checkouts (
     at       timestamptz NOT NULL
 );
 
+-- Guests' carts that went into a user's, so that a repeated merge is answered
+-- like the first.
+CREATE TABLE merges (
+    token_hash text        NOT NULL PRIMARY KEY,
+    user_id    text        NOT NULL,
+    lines      integer     NOT NULL,
+    at         timestamptz NOT NULL
+);
+
 -- +goose Down
+DROP TABLE merges;
 DROP TABLE checkouts;
 DROP TABLE cart_lines;
 DROP TABLE carts;

@@ -27,6 +27,7 @@ CREATE TABLE movements (
     at       timestamptz NOT NULL
 );
 CREATE INDEX movements_sku ON movements (sku);
+CREATE INDEX movements_order ON movements (order_id) WHERE order_id <> '';
 
 -- +goose Down
 DROP TABLE movements;

@@ -47,7 +47,7 @@ type Service interface {
 	Commit(ctx context.Context, req ReservationRequest) (Reservation, error)
 	// Release gives a held or committed reservation back. An order never held is
 	// remembered as released, so that a late Hold is refused with ReservationExpired.
-	// Repeating it changes nothing.
+	// Repeating it changes nothing. Codes: InvalidStock (no order id).
 	Release(ctx context.Context, req ReservationRequest) (Reservation, error)
 	// Get gives a reservation. May be repeated. Codes: ReservationUnknown.
 	Get(ctx context.Context, req ReservationRequest) (Reservation, error)

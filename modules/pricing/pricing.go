@@ -38,10 +38,12 @@ type Service interface {
 	CreatePromotion(ctx context.Context, req CreatePromotionRequest) (Promotion, error)
 	// Quote fixes every number of an order for QuoteTTL. With a Key (an order id)
 	// repeating it returns the first quote, and a use of the promotion is taken for that key.
-	// Codes: UnknownPrice, InvalidPromotion, ShippingUnavailable, InvalidQuote.
+	// Once it ended or was released, a quote with that key is refused. A key is for the shop itself.
+	// Codes: UnknownPrice, InvalidPromotion, ShippingUnavailable, InvalidQuote, QuoteExpired, fault.Forbidden.
 	Quote(ctx context.Context, req QuoteRequest) (Quote, error)
 	// ReleaseQuote gives the promotion's use back when the order with this key did not come
-	// to be. Repeating it, or releasing what was never quoted, changes nothing.
+	// to be. Repeating it changes nothing; what was never quoted cannot be quoted afterwards.
+	// For the shop itself. Codes: InvalidQuote (no key), fault.Forbidden.
 	ReleaseQuote(ctx context.Context, req ReleaseQuoteRequest) (ReleaseQuoteReply, error)
 }
 

@@ -50,7 +50,8 @@ type Service interface {
 	// Codes: ShipmentNotFound, InvalidTransition.
 	Deliver(ctx context.Context, req DeliverRequest) (Shipment, error)
 	// CancelForOrder stops an order's shipment for good, also one that is not made yet.
-	// Repeating it changes nothing. Codes: AlreadyDispatched.
+	// For the shop itself. Repeating it changes nothing.
+	// Codes: AlreadyDispatched, InvalidShipment (no order id), fault.Forbidden.
 	CancelForOrder(ctx context.Context, req OrderRequest) (CancelReply, error)
 }
 

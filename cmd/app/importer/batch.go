@@ -52,10 +52,11 @@ func (it *item) changed() {
 // list brings the batch into the catalogue, which decides who sells which SKU,
 // and meanwhile looks up which prices and stock there are.
 func (im *importing) list(ctx context.Context, b *batch) error {
+	skus := b.skus() // beforehand: bring writes into the items
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return im.bring(ctx, b) })
-	group.Go(func() error { return im.lookUpPrices(ctx, b) })
-	group.Go(func() error { return im.lookUpStock(ctx, b) })
+	group.Go(func() error { return im.lookUpPrices(ctx, b, skus) })
+	group.Go(func() error { return im.lookUpStock(ctx, b, skus) })
 	return group.Wait()
 }
 
@@ -90,9 +91,9 @@ func (b *batch) skus() []string {
 	return skus
 }
 
-func (im *importing) lookUpPrices(ctx context.Context, b *batch) error {
+func (im *importing) lookUpPrices(ctx context.Context, b *batch, skus []string) error {
 	b.prices = map[string]pricing.Price{}
-	for part := range slices.Chunk(b.skus(), maxSKUs) {
+	for part := range slices.Chunk(skus, maxSKUs) {
 		reply, err := again(ctx, func() (pricing.PricesReply, error) {
 			return im.Services.Pricing.Prices(ctx, pricing.PricesRequest{SKUs: part})
 		})
@@ -106,9 +107,9 @@ func (im *importing) lookUpPrices(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func (im *importing) lookUpStock(ctx context.Context, b *batch) error {
+func (im *importing) lookUpStock(ctx context.Context, b *batch, skus []string) error {
 	b.stock = map[string]int64{}
-	for part := range slices.Chunk(b.skus(), maxSKUs) {
+	for part := range slices.Chunk(skus, maxSKUs) {
 		reply, err := again(ctx, func() (inventory.LevelsReply, error) {
 			return im.Services.Inventory.Levels(ctx, inventory.LevelsRequest{SKUs: part})
 		})

@@ -47,7 +47,7 @@ type Module struct {
 func New(d Deps) (*Module, error) {
 	svc := core.New(core.Deps{
 		Store: store.New(d.DB, d.Now, d.NewID), Catalog: d.Catalog, Pricing: d.Pricing,
-		Now: d.Now, NewID: d.NewID, NewToken: core.Token, Currency: d.Currency,
+		Now: d.Now, NewID: d.NewID, NewToken: core.Token, Currency: d.Currency, Log: d.Log,
 	})
 	return &Module{Service: svc, Tasks: []run.Task{{Name: "cart.purge", Run: svc.Purge}}}, nil
 }

@@ -4,7 +4,9 @@ package inventoryhttp
 import (
 	"context"
 	"net/http"
+	"strings"
 
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/inventory"
 )
@@ -48,9 +50,18 @@ type putBody struct {
 func (d Deps) put(ctx context.Context, in putInput) (web.Reply[inventory.Level], error) {
 	_, err := d.Inventory.SetOnHand(ctx, inventory.SetOnHandRequest{Levels: []inventory.OnHand{{SKU: in.SKU, OnHand: in.Body.OnHand}}})
 	if err != nil {
-		return web.Reply[inventory.Level]{}, err
+		return web.Reply[inventory.Level]{}, ofBody(err)
 	}
 	return d.level(ctx, in.SKU)
+}
+
+// ofBody makes pointers into the command's one level point into the body.
+func ofBody(err error) error {
+	f := fault.From(err)
+	for i := range f.Fields {
+		f.Fields[i].Pointer = strings.TrimPrefix(f.Fields[i].Pointer, "/levels/0")
+	}
+	return f
 }
 
 func (d Deps) level(ctx context.Context, sku string) (web.Reply[inventory.Level], error) {

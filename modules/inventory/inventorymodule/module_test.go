@@ -111,6 +111,6 @@ func TestAuditSeesDamage(t *testing.T) {
 
 func TestEveryMethodHasAPort(t *testing.T) {
 	t.Parallel()
-	porttest.Complete(t, reflect.TypeFor[inventory.Service](), 
+	porttest.Complete(t, reflect.TypeFor[inventory.Service](),
 		porttest.Served(func(s *port.Server) { inventory.Serve(s, inventorytest.NewFake()) })...)
 }

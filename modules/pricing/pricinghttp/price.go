@@ -4,7 +4,9 @@ package pricinghttp
 import (
 	"context"
 	"net/http"
+	"strings"
 
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/pricing"
@@ -69,5 +71,17 @@ type priceBody struct {
 func (d Deps) setPrice(ctx context.Context, in setPriceInput) (web.Reply[pricing.Price], error) {
 	p := pricing.Price{SKU: in.SKU, Price: in.Body.Price, CompareAt: in.Body.CompareAt}
 	_, err := d.Pricing.SetPrices(ctx, pricing.SetPricesRequest{Prices: []pricing.Price{p}})
-	return web.OK(p), err
+	return web.OK(p), ofBody(err)
+}
+
+// ofBody makes pointers into the command's one price point into the body.
+func ofBody(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := fault.From(err)
+	for i := range f.Fields {
+		f.Fields[i].Pointer = strings.TrimPrefix(f.Fields[i].Pointer, "/prices/0")
+	}
+	return f
 }

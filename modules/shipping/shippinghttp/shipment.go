@@ -38,7 +38,7 @@ func Register(r *web.Router, d Deps) {
 }
 
 type ratesInput struct {
-	Country     string `query:"country" pattern:"^[A-Z]{2}$" example:"US" doc:"ISO 3166-1 alpha-2."`
+	Country     string `query:"country" required:"true" pattern:"^[A-Za-z]{2}$" example:"US" doc:"ISO 3166-1 alpha-2."`
 	WeightGrams int64  `query:"weight_grams" minimum:"0" maximum:"1000000000" default:"0"`
 }
 

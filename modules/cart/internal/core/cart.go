@@ -57,7 +57,7 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 				if c.Lines[i].Quantity == req.Quantity {
 					return nil
 				}
-				c.Lines[i].Quantity = req.Quantity
+				c.Lines[i].Quantity, c.UpdatedAt = req.Quantity, s.Now()
 				return s.Store.PutLines(ctx, c.ID, c.Lines[i:i+1])
 			}
 		}
@@ -65,7 +65,7 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 			return cart.TooManyLines.Errorf("a cart has at most %d different SKUs; take something out first", cart.MaxLines)
 		}
 		line := Line{SKU: req.SKU, Quantity: req.Quantity, AddedAt: s.Now()}
-		c.Lines = append(c.Lines, line)
+		c.Lines, c.UpdatedAt = append(c.Lines, line), line.AddedAt
 		return s.Store.PutLines(ctx, c.ID, []Line{line})
 	})
 }
@@ -79,7 +79,7 @@ func (s *Service) RemoveItem(ctx context.Context, req cart.RemoveItemRequest) (c
 	return s.change(ctx, owner, func(ctx context.Context, c *Cart) error {
 		for i := range c.Lines {
 			if c.Lines[i].SKU == req.SKU {
-				c.Lines = append(c.Lines[:i:i], c.Lines[i+1:]...)
+				c.Lines, c.UpdatedAt = append(c.Lines[:i:i], c.Lines[i+1:]...), s.Now()
 				return s.Store.RemoveLines(ctx, c.ID, []string{req.SKU})
 			}
 		}

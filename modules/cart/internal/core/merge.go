@@ -26,7 +26,11 @@ func (s *Service) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeR
 	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
 		reply = cart.MergeReply{}
 		guest, ok, err := s.Store.Lock(ctx, Owner{TokenHash: hash(req.GuestToken)})
-		if err != nil || !ok {
+		if err != nil {
+			return err
+		}
+		if !ok { // never there, or merged before
+			reply.Lines, err = s.Store.Merged(ctx, hash(req.GuestToken), req.UserID)
 			return err
 		}
 		own, err := s.Store.Open(ctx, user)
@@ -37,6 +41,9 @@ func (s *Service) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeR
 		reply.Lines = len(lines)
 		if err := s.Store.PutLines(ctx, own.ID, lines); err != nil {
 			return fmt.Errorf("move lines: %w", err)
+		}
+		if err := s.Store.AddMerge(ctx, hash(req.GuestToken), req.UserID, len(lines)); err != nil {
+			return fmt.Errorf("remember the merge: %w", err)
 		}
 		return s.Store.Drop(ctx, guest.ID)
 	})
@@ -75,6 +82,9 @@ func (s *Service) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.
 	if !port.PrincipalFrom(ctx).Has(port.RoleStaff) {
 		return cart.CheckOutReply{}, fault.Forbidden.Errorf("a cart is emptied by its order, not by its owner")
 	}
+	if req.OrderID == "" {
+		return cart.CheckOutReply{}, fault.Invalid.Errorf("order_id is missing").WithField("/order_id", "missing")
+	}
 	return cart.CheckOutReply{}, s.Store.Atomic(ctx, func(ctx context.Context) error {
 		if isNew, err := s.Store.AddCheckout(ctx, req.OrderID); err != nil || !isNew {
 			return err
@@ -89,21 +99,21 @@ func (s *Service) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.
 
 // takeOut lowers the lines by what was bought; what was added since stays.
 func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) error {
-	left := map[string]Line{}
-	for _, l := range c.Lines {
-		left[l.SKU] = l
+	taken := map[string]int{}
+	for _, b := range bought {
+		taken[b.SKU] += max(b.Quantity, 0)
 	}
 	var gone []string
 	var kept []Line
-	for _, b := range bought {
-		l, there := left[b.SKU]
-		if !there {
-			continue
-		}
-		if l.Quantity -= b.Quantity; l.Quantity > 0 {
+	for _, l := range c.Lines {
+		n := taken[l.SKU]
+		switch {
+		case n == 0:
+		case n < l.Quantity:
+			l.Quantity -= n
 			kept = append(kept, l)
-		} else {
-			gone = append(gone, b.SKU)
+		default:
+			gone = append(gone, l.SKU)
 		}
 	}
 	if err := s.Store.RemoveLines(ctx, c.ID, gone); err != nil {
@@ -119,8 +129,11 @@ func (s *Service) Purge(ctx context.Context) error {
 	for {
 		for {
 			n, err := s.PurgeOnce(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.Log.WarnContext(ctx, "drop idle carts; trying again in an hour", "error", err)
+			}
 			if err != nil || n < purgeBatch {
-				break // what failed is tried again in an hour
+				break
 			}
 		}
 		select {

@@ -3,6 +3,7 @@ package core
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/clock"
@@ -39,10 +40,14 @@ type Store interface {
 	PutLines(ctx context.Context, cartID string, lines []Line) error
 	RemoveLines(ctx context.Context, cartID string, skus []string) error
 	Drop(ctx context.Context, cartID string) error
+	// AddMerge remembers that a guest's cart went into a user's, and with how many
+	// lines; Merged gives that number, 0 where it did not.
+	AddMerge(ctx context.Context, tokenHash, userID string, lines int) error
+	Merged(ctx context.Context, tokenHash, userID string) (int, error)
 	// AddCheckout tells whether the order was new.
 	AddCheckout(ctx context.Context, orderID string) (bool, error)
 	// DropIdle drops guests' carts that nobody touched since, and forgets check-outs
-	// of before; it gives the number of carts.
+	// and merges of before; it gives the number of carts.
 	DropIdle(ctx context.Context, before time.Time, limit int) (int64, error)
 }
 
@@ -62,6 +67,7 @@ type Deps struct {
 	NewID    id.Source
 	NewToken func() string // unguessable
 	Currency string
+	Log      *slog.Logger
 }
 
 // Service implements the contract.

@@ -1,4 +1,4 @@
-// Package store keeps the cart's tables: carts, cart_lines, checkouts.
+// Package store keeps the cart's tables: carts, cart_lines, checkouts, merges.
 package store
 
 import (
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -48,13 +47,6 @@ type lineRow struct {
 }
 
 func (lineRow) TableName() string { return "cart_lines" }
-
-type checkoutRow struct {
-	OrderID string `gorm:"primaryKey"`
-	At      database.Time
-}
-
-func (checkoutRow) TableName() string { return "checkouts" }
 
 // Cart implements core.Store.
 func (s *Store) Cart(ctx context.Context, o core.Owner) (core.Cart, bool, error) {
@@ -149,21 +141,4 @@ func (s *Store) touch(ctx context.Context, cartID string) error {
 // Drop implements core.Store.
 func (s *Store) Drop(ctx context.Context, cartID string) error {
 	return s.Conn(ctx).Where("id = ?", cartID).Delete(&cartRow{}).Error
-}
-
-// AddCheckout implements core.Store.
-func (s *Store) AddCheckout(ctx context.Context, orderID string) (bool, error) {
-	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&checkoutRow{OrderID: orderID, At: database.At(s.now())})
-	return tx.RowsAffected == 1, tx.Error
-}
-
-// DropIdle implements core.Store.
-func (s *Store) DropIdle(ctx context.Context, before time.Time, limit int) (int64, error) {
-	if err := s.Conn(ctx).Where("at < ?", database.At(before)).Delete(&checkoutRow{}).Error; err != nil {
-		return 0, err
-	}
-	idle := s.Conn(ctx).Model(&cartRow{}).Select("id").
-		Where("token_hash IS NOT NULL AND updated_at < ?", database.At(before)).Limit(limit)
-	tx := s.Conn(ctx).Where("id IN (?)", idle).Delete(&cartRow{})
-	return tx.RowsAffected, tx.Error
 }

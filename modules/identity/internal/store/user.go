@@ -64,7 +64,7 @@ func (s *Store) User(ctx context.Context, id string) (core.User, bool, error) {
 // user reads a user and the roles in one statement: one row per role.
 func (s *Store) user(ctx context.Context, condition, value string) (core.User, bool, error) {
 	var rows []struct {
-		userRow
+		User userRow `gorm:"embedded"`
 		Role *string
 	}
 	err := s.Conn(ctx).Raw(`SELECT users.id, users.email, users.name, users.password_hash, users.created_at, user_roles.role
@@ -73,11 +73,12 @@ func (s *Store) user(ctx context.Context, condition, value string) (core.User, b
 	if err != nil || len(rows) == 0 {
 		return core.User{}, false, err
 	}
+	first := rows[0].User
 	u := core.User{
 		User: identity.User{
-			ID: rows[0].ID, Email: rows[0].Email, Name: rows[0].Name, CreatedAt: rows[0].CreatedAt.Time, Roles: []string{},
+			ID: first.ID, Email: first.Email, Name: first.Name, CreatedAt: first.CreatedAt.Time, Roles: []string{},
 		},
-		PasswordHash: rows[0].PasswordHash,
+		PasswordHash: first.PasswordHash,
 	}
 	for _, r := range rows {
 		if r.Role != nil {

@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/modules/inventory"
@@ -13,6 +15,8 @@ import (
 type Ledger interface {
 	// Books gives one page of rows, in the order of their SKUs.
 	Books(ctx context.Context, after string, limit int) ([]Book, error)
+	// Sales gives one page of reservations, in the order of their orders.
+	Sales(ctx context.Context, after string, limit int) ([]Sale, error)
 }
 
 // Book is a stock row, the sum of its movements, and the sum of the lines of
@@ -23,6 +27,12 @@ type Book struct {
 	Held  int64
 }
 
+// Sale is a reservation and what its movements added to on hand, by SKU.
+type Sale struct {
+	inventory.Reservation
+	Moved map[string]int64
+}
+
 const auditPage = 500
 
 // Checks are the conservation rules of inventory.
@@ -31,7 +41,34 @@ func (s *Service) Checks() []audit.Check {
 		Rule: "inventory.books_balance",
 		Says: "per SKU: on hand is the sum of its movements, reserved is the sum of its held reservations, and 0 ≤ reserved ≤ on hand",
 		Run:  s.auditBooks,
+	}, {
+		Rule: "inventory.sales_moved_once",
+		Says: "per order: its movements take out what a committed reservation holds, and nothing where it is not committed",
+		Run:  s.auditSales,
 	}}
+}
+
+func (s *Service) auditSales(ctx context.Context, report func(subject, detail string)) (examined int, err error) {
+	for after := ""; ; {
+		sales, err := s.store.Sales(ctx, after, auditPage)
+		if err != nil || len(sales) == 0 {
+			return examined, err
+		}
+		for _, sale := range sales {
+			examined++
+			if sale.Status == inventory.Committed {
+				for _, l := range sale.Lines {
+					sale.Moved[l.SKU] += l.Quantity
+				}
+			}
+			for _, sku := range slices.Sorted(maps.Keys(sale.Moved)) {
+				if off := sale.Moved[sku]; off != 0 {
+					report("order "+sale.OrderID, fmt.Sprintf("it is %s, but its movements of %s are off by %d", sale.Status, sku, off))
+				}
+			}
+			after = sale.OrderID
+		}
+	}
 }
 
 func (s *Service) auditBooks(ctx context.Context, report func(subject, detail string)) (examined int, err error) {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,13 +39,15 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 }
 
-// Expire gives back one batch of overdue holds and tells how many.
+// Expire gives back one batch of overdue holds and tells how many. What others
+// gave back meanwhile counts too.
 func (s *Service) Expire(ctx context.Context) (int, error) {
 	orderIDs, err := s.store.Overdue(ctx, s.now(), sweepBatch)
 	if err != nil {
 		return 0, fmt.Errorf("find overdue reservations: %w", err)
 	}
-	for i, orderID := range orderIDs {
+	var failed []error // one that cannot be given back does not keep the others
+	for _, orderID := range orderIDs {
 		err := s.store.Atomic(ctx, func(ctx context.Context) error {
 			r, turned, err := s.store.Turn(ctx, orderID, inventory.Expired, inventory.Held)
 			if err != nil || !turned { // somebody committed, released or expired it first
@@ -53,10 +56,10 @@ func (s *Service) Expire(ctx context.Context) (int, error) {
 			return s.apply(ctx, r, "", 0, -1)
 		})
 		if err != nil {
-			return i, fmt.Errorf("expire the reservation of order %s: %w", orderID, err)
+			failed = append(failed, fmt.Errorf("expire the reservation of order %s: %w", orderID, err))
 		}
 	}
-	return len(orderIDs), nil
+	return len(orderIDs) - len(failed), errors.Join(failed...)
 }
 
 // OnOrderCancelled gives back what a cancelled order bought.

@@ -29,8 +29,9 @@ func (s *Service) Hold(ctx context.Context, req inventory.HoldRequest) (inventor
 	if err != nil {
 		return inventory.Reservation{}, err
 	}
-	r := inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(inventory.HoldTTL)}
+	var r inventory.Reservation
 	err = s.store.Atomic(ctx, func(ctx context.Context) error {
+		r = inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(inventory.HoldTTL)}
 		isNew, err := s.store.AddReservation(ctx, r)
 		if err != nil {
 			return fmt.Errorf("add reservation: %w", err)
@@ -46,9 +47,12 @@ func (s *Service) Hold(ctx context.Context, req inventory.HoldRequest) (inventor
 
 // firstHold answers a repeated Hold with what the first one led to.
 func (s *Service) firstHold(ctx context.Context, orderID string) (inventory.Reservation, error) {
-	r, _, err := s.store.Reservation(ctx, orderID)
+	r, ok, err := s.store.Reservation(ctx, orderID)
 	if err != nil {
 		return r, fmt.Errorf("read reservation: %w", err)
+	}
+	if !ok {
+		return r, fault.Internal.Errorf("the reservation of order %s is gone", orderID)
 	}
 	if r.Status == inventory.Released || r.Status == inventory.Expired {
 		return r, inventory.ReservationExpired.Errorf("the reservation of order %s is %s", orderID, r.Status)
@@ -140,6 +144,9 @@ func commitRefusal(orderID string, was inventory.Reservation) error {
 func (s *Service) Release(ctx context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
 	if err := s.shopOnly(ctx); err != nil {
 		return inventory.Reservation{}, err
+	}
+	if req.OrderID == "" {
+		return inventory.Reservation{}, inventory.InvalidStock.Errorf("order_id is missing").WithField("/order_id", "missing")
 	}
 	var r inventory.Reservation
 	err := s.store.Atomic(ctx, func(ctx context.Context) (err error) {

@@ -18,6 +18,8 @@ type Store interface {
 	// takes the locks in the order of the SKUs.
 	Stock(ctx context.Context, skus []string) ([]Stock, error)
 	LockStock(ctx context.Context, skus []string) ([]Stock, error)
+	// AddStock makes rows of nothing, of version 0, where there are none.
+	AddStock(ctx context.Context, skus []string) error
 	// PutOnHand sets on hand of known and unknown SKUs and gives the new rows.
 	PutOnHand(ctx context.Context, levels []inventory.OnHand) ([]Stock, error)
 	// Adjust adds to on hand and reserved of every line's SKU, where that keeps

@@ -67,20 +67,16 @@ func (s *Service) SetOnHand(ctx context.Context, req inventory.SetOnHandRequest)
 
 // setOnHand writes what differs. The rows are locked in the order of their SKUs.
 func (s *Service) setOnHand(ctx context.Context, wanted []inventory.OnHand) (int, error) {
-	present, err := s.store.LockStock(ctx, skusOf(wanted))
+	was, err := s.lockAll(ctx, skusOf(wanted))
 	if err != nil {
-		return 0, fmt.Errorf("lock stock: %w", err)
-	}
-	was := make(map[string]Stock, len(present))
-	for _, row := range present {
-		was[row.SKU] = row
+		return 0, err
 	}
 	refused := inventory.InvalidStock.Errorf("fewer on hand than are reserved for open orders; cancel orders or set a higher number")
 	var changed []inventory.OnHand
 	var moves []Movement
 	for i, w := range wanted {
-		old, known := was[w.SKU]
-		if known && old.OnHand == w.OnHand {
+		old := was[w.SKU]
+		if old.Version > 0 && old.OnHand == w.OnHand {
 			continue
 		}
 		if w.OnHand < old.Reserved {
@@ -104,6 +100,25 @@ func (s *Service) setOnHand(ctx context.Context, wanted []inventory.OnHand) (int
 		return 0, fmt.Errorf("record movements: %w", err)
 	}
 	return len(changed), s.publish(ctx, rows)
+}
+
+// lockAll locks the rows of all SKUs, also of those that nobody set before:
+// without a row, two that set the same new SKU would both count from nothing.
+func (s *Service) lockAll(ctx context.Context, skus []string) (map[string]Stock, error) {
+	rows, err := s.store.LockStock(ctx, skus)
+	if err == nil && len(rows) < len(skus) {
+		if err = s.store.AddStock(ctx, skus); err == nil {
+			rows, err = s.store.LockStock(ctx, skus)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock stock: %w", err)
+	}
+	was := make(map[string]Stock, len(rows))
+	for _, row := range rows {
+		was[row.SKU] = row
+	}
+	return was, nil
 }
 
 // Levels implements inventory.Service.

@@ -56,6 +56,15 @@ func (s *Store) stock(ctx context.Context, skus []string, lock bool) ([]core.Sto
 	return toStock(rows), nil
 }
 
+// AddStock implements core.Store.
+func (s *Store) AddStock(ctx context.Context, skus []string) error {
+	rows := make([]stockRow, len(skus))
+	for i, sku := range skus {
+		rows[i] = stockRow{SKU: sku}
+	}
+	return s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
+}
+
 // PutOnHand implements core.Store.
 func (s *Store) PutOnHand(ctx context.Context, levels []inventory.OnHand) ([]core.Stock, error) {
 	values, args := make([]string, len(levels)), make([]any, 0, 2*len(levels))
@@ -99,35 +108,6 @@ func (s *Store) Move(ctx context.Context, moves []core.Movement) error {
 		rows[i] = movementRow{ID: s.newID(), SKU: m.SKU, Kind: m.Kind, Quantity: m.Quantity, OrderID: m.OrderID, At: database.At(s.now())}
 	}
 	return s.Conn(ctx).Create(&rows).Error
-}
-
-// heldLines turns the JSON lines of held reservations into rows, per dialect.
-var heldLines = map[database.Dialect]string{
-	database.SQLite: `SELECT line.value ->> 'sku' AS sku, CAST(line.value ->> 'quantity' AS integer) AS quantity
-		FROM reservations, json_each(reservations.lines) AS line WHERE status = 'held'`,
-	database.Postgres: `SELECT line.sku, line.quantity
-		FROM reservations, jsonb_to_recordset(reservations.lines::jsonb) AS line (sku text, quantity bigint) WHERE status = 'held'`,
-}
-
-// Books implements core.Ledger in one statement, so that all is of one instant.
-func (s *Store) Books(ctx context.Context, after string, limit int) ([]core.Book, error) {
-	var rows []struct {
-		stockRow
-		Moved int64
-		Held  int64
-	}
-	err := s.Conn(ctx).Raw(`WITH line (sku, quantity) AS (`+heldLines[s.Dialect()]+`),
-		held AS (SELECT sku, SUM(quantity) AS quantity FROM line GROUP BY sku)
-		SELECT stock.sku, stock.on_hand, stock.reserved, stock.version,
-			CAST(COALESCE((SELECT SUM(quantity) FROM movements WHERE movements.sku = stock.sku), 0) AS bigint) AS moved,
-			CAST(COALESCE(held.quantity, 0) AS bigint) AS held
-		FROM stock LEFT JOIN held ON held.sku = stock.sku
-		WHERE stock.sku > ? ORDER BY stock.sku LIMIT ?`, after, limit).Scan(&rows).Error
-	books := make([]core.Book, len(rows))
-	for i, r := range rows {
-		books[i] = core.Book{Stock: core.Stock(r.stockRow), Moved: r.Moved, Held: r.Held}
-	}
-	return books, err
 }
 
 func toStock(rows []stockRow) []core.Stock {

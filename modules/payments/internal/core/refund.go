@@ -63,6 +63,11 @@ func (s *Service) beginRefund(ctx context.Context, req payments.RefundRequest, k
 		}
 		no := op
 		no.Status, no.Reason, no.Message = OpRefused, refused.Code.Name(), refused.Message
+		fields, err := json.Marshal(refused.Fields)
+		if err != nil {
+			return fmt.Errorf("write down the refusal: %w", err)
+		}
+		no.Reply = string(fields)
 		return s.addRefund(ctx, no)
 	})
 	if err == nil && refused != nil {
@@ -166,12 +171,18 @@ func refundAnswer(op Operation) (p payments.Payment, err error) {
 		}
 		return p, nil
 	case OpRefused:
-		for _, code := range []fault.Code{payments.NotRefundable, payments.InvalidPayment, payments.PaymentNotFound} {
+		no := payments.NotRefundable.Errorf("%s", op.Message)
+		for _, code := range []fault.Code{payments.InvalidPayment, payments.PaymentNotFound} {
 			if code.Name() == op.Reason {
-				return p, code.Errorf("%s", op.Message)
+				no.Code = code
 			}
 		}
-		return p, payments.NotRefundable.Errorf("%s", op.Message)
+		if op.Reply != "" {
+			if err := json.Unmarshal([]byte(op.Reply), &no.Fields); err != nil {
+				return p, fmt.Errorf("read why the refund was refused: %w", err)
+			}
+		}
+		return p, no
 	}
 	return p, payments.ProviderUnavailable.Errorf("the payment provider cannot be asked at present: the amount is reserved, and the refund is made as soon as it can be")
 }

@@ -51,6 +51,9 @@ func (s *Service) checkPromotion(p pricing.Promotion) error {
 	case p.Kind != pricing.Percent && p.Kind != pricing.Fixed:
 		bad.WithField("/kind", `"percent" or "fixed"`)
 	}
+	if p.StartsAt.Before(longAgo) {
+		bad.WithField("/starts_at", "missing, or before the year 2000")
+	}
 	if !p.StartsAt.Before(p.EndsAt) || p.EndsAt.After(farFuture) {
 		bad.WithField("/ends_at", "after starts_at, before the year 9999")
 	}
@@ -69,6 +72,9 @@ func (s *Service) checkPromotion(p pricing.Promotion) error {
 // promotion gives the promotion with this code if it counts now for this subtotal.
 func (s *Service) promotion(ctx context.Context, code string, subtotal money.Money) (pricing.Promotion, error) {
 	code = strings.ToUpper(strings.TrimSpace(code))
+	if !promoCode.MatchString(code) {
+		return pricing.Promotion{}, pricing.InvalidPromotion.Errorf("there is no promotion %q", code)
+	}
 	p, ok, err := s.Store.Promotion(ctx, code)
 	if err != nil {
 		return p, fmt.Errorf("read promotion: %w", err)

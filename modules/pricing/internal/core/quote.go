@@ -43,9 +43,16 @@ func (s *Service) Quote(ctx context.Context, req pricing.QuoteRequest) (pricing.
 	}
 	q, err := s.price(ctx, req)
 	if err != nil {
-		return q, err
+		// The same quote, asked for twice at once, may just have taken the last use
+		// of its promotion: then it is the answer.
+		if first, ok, _ := s.first(ctx, req.Key); ok {
+			return first, nil
+		}
+		return pricing.Quote{}, err
 	}
+	made := q
 	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
+		q = made
 		isNew, err := s.Store.AddQuote(ctx, OrderQuote{OrderID: req.Key, PromoCode: q.PromoCode, Quote: q})
 		if err != nil {
 			return fmt.Errorf("keep quote: %w", err)
@@ -218,7 +225,9 @@ func checkItems(req pricing.QuoteRequest) ([]pricing.QuoteItem, error) {
 			continue
 		}
 		if first, seen := at[item.SKU]; seen {
-			items[first].Quantity += item.Quantity
+			if items[first].Quantity += item.Quantity; items[first].Quantity > maxQuantity {
+				bad.WithField(fmt.Sprintf("/items/%d", i), fmt.Sprintf("with the line before it, more than %d of %s", maxQuantity, item.SKU))
+			}
 			continue
 		}
 		at[item.SKU] = len(items)

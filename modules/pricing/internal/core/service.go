@@ -81,5 +81,9 @@ func staffOnly(ctx context.Context) error {
 	return nil
 }
 
-// farFuture bounds instants that people type.
-var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+// longAgo and farFuture bound instants that people type: not every database
+// keeps all that a time.Time can hold.
+var (
+	longAgo   = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+)

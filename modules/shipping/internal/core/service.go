@@ -72,12 +72,13 @@ func (s *Service) ByOrder(ctx context.Context, req shipping.OrderRequest) (shipp
 	return visible(ctx, found, ok, err)
 }
 
-// visible hides what is not there and what is somebody else's alike.
+// visible hides what is not there, what only stands for an order cancelled too
+// early, and what is somebody else's alike.
 func visible(ctx context.Context, s Shipment, ok bool, err error) (shipping.Shipment, error) {
 	if err != nil {
 		return shipping.Shipment{}, fmt.Errorf("read shipment: %w", err)
 	}
-	if !ok || !port.PrincipalFrom(ctx).MayActFor(s.UserID) {
+	if !ok || s.Version == 0 || !port.PrincipalFrom(ctx).MayActFor(s.UserID) {
 		return shipping.Shipment{}, shipping.ShipmentNotFound.Errorf("no such shipment")
 	}
 	return s.Shipment, nil

@@ -84,6 +84,9 @@ func (s *Service) CancelForOrder(ctx context.Context, req shipping.OrderRequest)
 	if err := staffOnly(ctx); err != nil {
 		return shipping.CancelReply{}, err
 	}
+	if req.OrderID == "" {
+		return shipping.CancelReply{}, shipping.InvalidShipment.Errorf("order_id is missing").WithField("/order_id", "missing")
+	}
 	var reply shipping.CancelReply
 	err := s.store.Atomic(ctx, func(ctx context.Context) (err error) {
 		reply.Cancelled, err = s.cancel(ctx, req.OrderID)
@@ -125,7 +128,7 @@ func (s *Service) change(ctx context.Context, shipmentID string, apply func(*Shi
 		if err != nil {
 			return fmt.Errorf("read shipment: %w", err)
 		}
-		if !ok {
+		if !ok || sh.Version == 0 {
 			return shipping.ShipmentNotFound.Errorf("no such shipment")
 		}
 		happened, err := apply(&sh)

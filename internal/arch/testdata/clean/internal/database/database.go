@@ -1,0 +1,6 @@
+package database
+
+import (
+	_ "database/sql"
+	_ "gorm.io/gorm"
+)

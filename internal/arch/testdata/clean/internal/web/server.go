@@ -1,0 +1,5 @@
+package web
+
+import (
+	_ "github.com/labstack/echo/v4"
+)

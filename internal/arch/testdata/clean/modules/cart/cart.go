@@ -1,0 +1,6 @@
+package cart
+
+import (
+	_ "context"
+	_ "example.com/shop/internal/money"
+)

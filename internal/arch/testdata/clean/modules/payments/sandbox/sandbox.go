@@ -1,0 +1,7 @@
+package sandbox
+
+import (
+	_ "example.com/shop/internal/database"
+	_ "gorm.io/gorm"
+	_ "net/http"
+)

@@ -1,0 +1,5 @@
+package carttest
+
+import "time"
+
+var start = time.Now()

@@ -1,0 +1,6 @@
+package core_test
+
+import (
+	_ "example.com/shop/internal/database"
+	_ "net/http/httptest"
+)

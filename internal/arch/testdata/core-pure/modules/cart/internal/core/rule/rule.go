@@ -1,0 +1,5 @@
+package rule
+
+import (
+	_ "net/http/httputil" // want
+)

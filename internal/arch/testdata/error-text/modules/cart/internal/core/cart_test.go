@@ -1,0 +1,3 @@
+package core
+
+func same(err error) bool { return err.Error() == "gone" }

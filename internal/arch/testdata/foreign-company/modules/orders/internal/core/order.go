@@ -1,0 +1,6 @@
+package core
+
+import (
+	_ "example.com/shop/modules/payments"
+	_ "example.com/shop/modules/payments/sandbox" // want
+)

@@ -1,0 +1,5 @@
+package paymentsmodule
+
+import (
+	_ "example.com/shop/modules/payments/sandbox" // want
+)

@@ -1,0 +1,5 @@
+package paymentsmodule_test
+
+import (
+	_ "example.com/shop/modules/payments/sandbox"
+)

@@ -1,0 +1,5 @@
+package cart
+
+import (
+	_ "example.com/shop/modules/cart/internal/core" // want
+)

@@ -1,0 +1,6 @@
+package carttest
+
+import (
+	_ "example.com/shop/modules/cart"
+	_ "example.com/shop/modules/cart/internal/core" // want
+)

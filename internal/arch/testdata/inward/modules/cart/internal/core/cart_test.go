@@ -1,0 +1,5 @@
+package core_test
+
+import (
+	_ "example.com/shop/modules/cart/internal/store"
+)

@@ -1,0 +1,5 @@
+package event_test
+
+import (
+	_ "example.com/shop/modules/orders/orderstest" // want
+)

@@ -1,0 +1,5 @@
+package cartmodule
+
+import (
+	_ "example.com/shop/migrations"
+)

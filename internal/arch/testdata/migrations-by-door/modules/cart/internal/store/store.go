@@ -1,0 +1,5 @@
+package store
+
+import (
+	_ "example.com/shop/migrations" // want
+)

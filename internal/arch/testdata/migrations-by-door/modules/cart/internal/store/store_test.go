@@ -1,0 +1,5 @@
+package store_test
+
+import (
+	_ "example.com/shop/migrations"
+)

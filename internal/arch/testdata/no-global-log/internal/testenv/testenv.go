@@ -1,0 +1,5 @@
+package testenv
+
+import "log/slog"
+
+var log = slog.Default()

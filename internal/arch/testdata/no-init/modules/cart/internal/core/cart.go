@@ -1,0 +1,7 @@
+package core
+
+func init() {} // want
+
+type door struct{}
+
+func (door) init() {}

@@ -1,0 +1,5 @@
+package event
+
+import "time"
+
+func pace() { time.Sleep(time.Second) }

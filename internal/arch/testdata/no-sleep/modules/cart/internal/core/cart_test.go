@@ -1,0 +1,7 @@
+package core
+
+import "time"
+
+func wait() {
+	time.Sleep(time.Second) // want
+}

@@ -1,0 +1,1 @@
+package cart_test // want

@@ -1,0 +1,5 @@
+package rabbit
+
+import (
+	_ "github.com/rabbitmq/amqp091-go"
+)

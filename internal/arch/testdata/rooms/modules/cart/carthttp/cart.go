@@ -1,0 +1,6 @@
+package carthttp
+
+import (
+	_ "github.com/labstack/echo/v4" // want
+	_ "gorm.io/gorm/clause"         // want
+)

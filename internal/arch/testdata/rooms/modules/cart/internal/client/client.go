@@ -1,0 +1,6 @@
+package client
+
+import (
+	_ "gorm.io/gorm" // want
+	_ "net/http"
+)

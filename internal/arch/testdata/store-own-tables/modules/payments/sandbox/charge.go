@@ -1,0 +1,5 @@
+package sandbox
+
+const own = "DELETE FROM charges"
+
+const foreign = "DELETE FROM payments" // want

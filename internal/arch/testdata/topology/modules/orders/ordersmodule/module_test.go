@@ -1,0 +1,3 @@
+package ordersmodule_test
+
+var url = "http://localhost"
