@@ -52,13 +52,15 @@ func (s *shop) openProvider(ctx context.Context) error {
 	s.psp = &provider{admin: func(*http.Request) error {
 		return fault.Unauthenticated.Errorf("the ledger is read on the ops address of a running server")
 	}}
-	s.psp.handler, err = sandbox.New(sandbox.Deps{
+	psp, err := sandbox.New(sandbox.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, APIKey: key, WebhookURL: s.webhookURL(), WebhookSecret: secret,
 		Admin: func(r *http.Request) error { return s.psp.admin(r) },
 	})
 	if err != nil {
 		return err
 	}
+	s.psp.handler = psp
+	s.tasks = append(s.tasks, psp.Tasks()...)
 	s.provider = paymentsmodule.Provider{APIKey: key, WebhookSecret: secret}
 	if s.opsURL != "" {
 		s.provider.BaseURL = s.opsURL + sandboxPath

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +33,7 @@ var (
 	statuses   = regexp.MustCompile(`^(proposed|accepted|deprecated|superseded by \d{4})$`)
 	testName   = regexp.MustCompile(`^([a-z][\w/]*)\.((?:Test|Fuzz|Benchmark)\w*)(/[\w/-]+)?$`)
 	makeTarget = regexp.MustCompile(`^make ([a-z][\w-]*)$`)
+	indexRow   = regexp.MustCompile(`(?m)^\| (\d{4}) \|`)
 	inTicks    = regexp.MustCompile("`([^`]+)`")
 )
 
@@ -48,12 +50,16 @@ func CheckRecords(root string) ([]string, error) {
 		return nil, fmt.Errorf("read the index of decisions: %w", err)
 	}
 	targets := makeTargets(root)
-	for i, r := range records {
+	next := 1
+	for _, r := range records {
 		say := func(format string, args ...any) {
 			problems = append(problems, r.File+": "+fmt.Sprintf(format, args...))
 		}
-		if want := fmt.Sprintf("%04d", i+1); r.Number != want {
+		if want := fmt.Sprintf("%04d", next); r.Number != want {
 			say("is number %s where %s is next; numbers have no gaps and are used once", r.Number, want)
+		}
+		if n, err := strconv.Atoi(r.Number); err == nil {
+			next = n + 1
 		}
 		if r.Title == "" {
 			say("has no title; begin with \"# What was decided\"")
@@ -72,6 +78,11 @@ func CheckRecords(root string) ([]string, error) {
 			if why := confirmed(root, targets, c); why != "" {
 				say("names the confirmation %s: %s", c, why)
 			}
+		}
+	}
+	for _, m := range indexRow.FindAllStringSubmatch(string(index), -1) {
+		if !slices.ContainsFunc(records, func(r Record) bool { return r.Number == m[1] }) {
+			problems = append(problems, "docs/adr/README.md: has a row for "+m[1]+", which is no record")
 		}
 	}
 	return problems, nil

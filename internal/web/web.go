@@ -6,6 +6,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -88,5 +89,9 @@ func (p Page[T]) MarshalJSON() ([]byte, error) {
 	if p.Items == nil {
 		p.Items = []T{}
 	}
-	return json.Marshal(plain(p))
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // as in every other answer
+	err := enc.Encode(plain(p))
+	return out.Bytes(), err
 }

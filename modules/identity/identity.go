@@ -32,12 +32,14 @@ type Service interface {
 	// throttled per e-mail and per client address.
 	// Codes: InvalidCredentials, Throttled (detail retry_after, in seconds).
 	LogIn(ctx context.Context, req LogInRequest) (Session, error)
-	// Refresh rotates a refresh token. Using one twice revokes its family.
-	// Codes: InvalidRefresh.
+	// Refresh rotates a refresh token, which lives for 30 days. Using one twice
+	// revokes its family, also when both uses come at the same time: one of them
+	// wins, and what it won is revoked by the other. Codes: InvalidRefresh.
 	Refresh(ctx context.Context, req RefreshRequest) (Session, error)
-	// LogOut revokes the family of the session. Repeating it changes nothing.
+	// LogOut revokes the family of the session. For the user and staff. Repeating
+	// it changes nothing. Codes: UserNotFound.
 	LogOut(ctx context.Context, req LogOutRequest) (LogOutReply, error)
-	// Get gives a user. May be repeated. Codes: UserNotFound.
+	// Get gives a user, to that user and staff. May be repeated. Codes: UserNotFound.
 	Get(ctx context.Context, req GetRequest) (User, error)
 	// KeySet gives the public signing keys as a JWK set (RFC 7517). May be repeated.
 	KeySet(ctx context.Context, req KeySetRequest) (KeySet, error)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/inventory"
@@ -45,7 +46,10 @@ func Exercise(t *testing.T, svc inventory.Service) {
 		"release":         release,
 		"repeats":         repeats,
 		"bad requests":    badRequests,
+		"only the shop":   onlyTheShop,
+		"same SKU twice":  sameSKUTwice,
 		"last pieces":     lastPieces,
+		"first counts":    firstCounts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,18 +180,74 @@ func badRequests(t *testing.T, svc inventory.Service) {
 	}
 	_, err := svc.SetOnHand(Shop(), inventory.SetOnHandRequest{Levels: []inventory.OnHand{{SKU: a, OnHand: -1}}})
 	require.ErrorIs(t, err, inventory.InvalidStock)
+	_, err = svc.Release(Shop(), of(""))
+	require.ErrorIs(t, err, inventory.InvalidStock)
 	require.EqualValues(t, 5, MustLevel(t, svc, a).Available)
 }
 
-// lastPieces has 40 buyers race for 6 pieces of two SKUs named in either order.
+func onlyTheShop(t *testing.T, svc inventory.Service) {
+	a, order := sku("a"), id.V7()
+	MustStock(t, svc, a, 5)
+	for name, p := range map[string]port.Principal{"customer": {Subject: "u1", Roles: []string{port.RoleCustomer}}, "nobody": {}} {
+		ctx := port.WithPrincipal(context.Background(), p)
+		_, err := svc.SetOnHand(ctx, inventory.SetOnHandRequest{Levels: []inventory.OnHand{{SKU: a, OnHand: 9}}})
+		require.ErrorIs(t, err, fault.Forbidden, name)
+		_, err = svc.Hold(ctx, inventory.HoldRequest{OrderID: order, Lines: []inventory.Line{{SKU: a, Quantity: 1}}})
+		require.ErrorIs(t, err, fault.Forbidden, name)
+		_, err = svc.Commit(ctx, of(order))
+		require.ErrorIs(t, err, fault.Forbidden, name)
+		_, err = svc.Release(ctx, of(order))
+		require.ErrorIs(t, err, fault.Forbidden, name)
+		_, err = svc.Get(ctx, of(order))
+		require.ErrorIs(t, err, fault.Forbidden, name)
+		levels, err := svc.Levels(ctx, inventory.LevelsRequest{SKUs: []string{a}})
+		require.NoError(t, err, name)
+		require.EqualValues(t, 5, levels.Items[0].Available, name)
+	}
+}
+
+func sameSKUTwice(t *testing.T, svc inventory.Service) {
+	a := sku("a")
+	MustStock(t, svc, a, 5)
+	_, err := hold(svc, id.V7(), inventory.Line{SKU: a, Quantity: 3}, inventory.Line{SKU: a, Quantity: 3})
+	require.ErrorIs(t, err, inventory.InsufficientStock)
+	r, err := hold(svc, id.V7(), inventory.Line{SKU: a, Quantity: 3}, inventory.Line{SKU: a, Quantity: 2})
+	require.NoError(t, err)
+	require.Equal(t, []inventory.Line{{SKU: a, Quantity: 5}}, r.Lines)
+	require.Equal(t, inventory.Level{SKU: a, OnHand: 5, Reserved: 5}, MustLevel(t, svc, a))
+}
+
+// firstCounts has many set the same SKUs for the first time at once: the last one
+// counts, and nobody fails.
+func firstCounts(t *testing.T, svc inventory.Service) {
+	a, b := sku("a"), sku("b")
+	errs := make(chan error, 16)
+	for i := range 16 {
+		go func() {
+			n := int64(i%4 + 1)
+			levels := []inventory.OnHand{{SKU: a, OnHand: n}, {SKU: b, OnHand: n}}
+			if i%2 == 1 {
+				levels[0], levels[1] = levels[1], levels[0]
+			}
+			_, err := svc.SetOnHand(Shop(), inventory.SetOnHandRequest{Levels: levels})
+			errs <- err
+		}()
+	}
+	for range 16 {
+		require.NoError(t, <-errs)
+	}
+	require.Equal(t, MustLevel(t, svc, a).OnHand, MustLevel(t, svc, b).OnHand, "each call is all or nothing")
+}
+
+// lastPieces has 64 buyers race for 6 pieces of two SKUs named in either order.
 func lastPieces(t *testing.T, svc inventory.Service) {
 	a, b := sku("a"), sku("b")
 	MustStock(t, svc, a, 6)
 	MustStock(t, svc, b, 6)
 	var won atomic.Int64
 	var wg sync.WaitGroup
-	errs := make(chan error, 40)
-	for i := range 40 {
+	errs := make(chan error, 64)
+	for i := range 64 {
 		wg.Go(func() {
 			lines := []inventory.Line{{SKU: a, Quantity: 1}, {SKU: b, Quantity: 1}}
 			if i%2 == 1 {

@@ -4,13 +4,17 @@ package inventorytest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/inventory"
 )
 
-// Fake is inventory in memory. Safe for concurrent use. Holds never expire.
+// Fake is inventory in memory. Safe for concurrent use. Holds expire by Expire only.
 type Fake struct {
 	Now clock.Clock
 
@@ -21,13 +25,23 @@ type Fake struct {
 
 var _ inventory.Service = (*Fake)(nil)
 
+func staffOnly(ctx context.Context) error {
+	if !port.PrincipalFrom(ctx).Has(port.RoleStaff) {
+		return fault.Forbidden.Errorf("only staff and the shop itself may do this")
+	}
+	return nil
+}
+
 // NewFake makes an empty inventory.
 func NewFake() *Fake {
 	return &Fake{Now: clock.System, levels: map[string]inventory.Level{}, reservations: map[string]inventory.Reservation{}}
 }
 
 // SetOnHand implements inventory.Service.
-func (f *Fake) SetOnHand(_ context.Context, req inventory.SetOnHandRequest) (inventory.SetOnHandReply, error) {
+func (f *Fake) SetOnHand(ctx context.Context, req inventory.SetOnHandRequest) (inventory.SetOnHandReply, error) {
+	if err := staffOnly(ctx); err != nil {
+		return inventory.SetOnHandReply{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range req.Levels {
@@ -63,7 +77,10 @@ func (f *Fake) Levels(_ context.Context, req inventory.LevelsRequest) (inventory
 }
 
 // Hold implements inventory.Service.
-func (f *Fake) Hold(_ context.Context, req inventory.HoldRequest) (inventory.Reservation, error) {
+func (f *Fake) Hold(ctx context.Context, req inventory.HoldRequest) (inventory.Reservation, error) {
+	if err := staffOnly(ctx); err != nil {
+		return inventory.Reservation{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r, ok := f.reservations[req.OrderID]; ok {
@@ -72,23 +89,42 @@ func (f *Fake) Hold(_ context.Context, req inventory.HoldRequest) (inventory.Res
 		}
 		return r, nil
 	}
-	if req.OrderID == "" || len(req.Lines) == 0 {
-		return inventory.Reservation{}, inventory.InvalidStock.Errorf("an order and its lines are needed")
+	lines, err := f.lines(req)
+	if err != nil {
+		return inventory.Reservation{}, err
 	}
-	for _, l := range req.Lines {
-		level, ok := f.levels[l.SKU]
-		switch {
-		case l.Quantity < 1:
-			return inventory.Reservation{}, inventory.InvalidStock.Errorf("at least 1")
-		case !ok:
-			return inventory.Reservation{}, inventory.UnknownSKU.Errorf("%s", l.SKU)
-		case level.Available < l.Quantity:
-			return inventory.Reservation{}, inventory.InsufficientStock.Errorf("%s", l.SKU)
-		}
-	}
-	r := inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: req.Lines, ExpiresAt: f.Now().Add(inventory.HoldTTL)}
+	r := inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: f.Now().Add(inventory.HoldTTL)}
 	f.turn(&r, inventory.Held, 0, +1)
 	return r, nil
+}
+
+// lines adds up the lines of each SKU, in the order of the SKUs, and checks
+// that all are there; the caller holds the lock.
+func (f *Fake) lines(req inventory.HoldRequest) ([]inventory.Line, error) {
+	if req.OrderID == "" || len(req.Lines) == 0 {
+		return nil, inventory.InvalidStock.Errorf("an order and its lines are needed")
+	}
+	sum := map[string]int64{}
+	for _, l := range req.Lines {
+		if l.Quantity < 1 || l.SKU == "" {
+			return nil, inventory.InvalidStock.Errorf("a SKU and at least 1 of it")
+		}
+		sum[l.SKU] += l.Quantity
+	}
+	var lines []inventory.Line
+	short := false
+	for _, sku := range slices.Sorted(maps.Keys(sum)) {
+		level, ok := f.levels[sku]
+		if !ok {
+			return nil, inventory.UnknownSKU.Errorf("%s", sku)
+		}
+		short = short || level.Available < sum[sku]
+		lines = append(lines, inventory.Line{SKU: sku, Quantity: sum[sku]})
+	}
+	if short {
+		return nil, inventory.InsufficientStock.Errorf("not enough in stock")
+	}
+	return lines, nil
 }
 
 // turn gives r a status and moves its lines; the caller holds the lock.
@@ -102,7 +138,10 @@ func (f *Fake) turn(r *inventory.Reservation, status string, onHand, reserved in
 }
 
 // Commit implements inventory.Service.
-func (f *Fake) Commit(_ context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+func (f *Fake) Commit(ctx context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+	if err := staffOnly(ctx); err != nil {
+		return inventory.Reservation{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, ok := f.reservations[req.OrderID]
@@ -118,9 +157,15 @@ func (f *Fake) Commit(_ context.Context, req inventory.ReservationRequest) (inve
 }
 
 // Release implements inventory.Service.
-func (f *Fake) Release(_ context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+func (f *Fake) Release(ctx context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+	if err := staffOnly(ctx); err != nil {
+		return inventory.Reservation{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if req.OrderID == "" {
+		return inventory.Reservation{}, inventory.InvalidStock.Errorf("order_id is missing")
+	}
 	r, ok := f.reservations[req.OrderID]
 	switch {
 	case !ok:
@@ -135,7 +180,10 @@ func (f *Fake) Release(_ context.Context, req inventory.ReservationRequest) (inv
 }
 
 // Get implements inventory.Service.
-func (f *Fake) Get(_ context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+func (f *Fake) Get(ctx context.Context, req inventory.ReservationRequest) (inventory.Reservation, error) {
+	if err := staffOnly(ctx); err != nil {
+		return inventory.Reservation{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, ok := f.reservations[req.OrderID]
@@ -143,4 +191,16 @@ func (f *Fake) Get(_ context.Context, req inventory.ReservationRequest) (invento
 		return r, inventory.ReservationUnknown.Errorf("order %s holds nothing", req.OrderID)
 	}
 	return r, nil
+}
+
+// Expire gives back the holds that are overdue by now.
+func (f *Fake) Expire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.Now()
+	for _, r := range f.reservations {
+		if r.Status == inventory.Held && !r.ExpiresAt.After(now) {
+			f.turn(&r, inventory.Expired, 0, -1)
+		}
+	}
 }

@@ -1,0 +1,7 @@
+package clock
+
+func TestTime() {}
+
+type suite struct{}
+
+func (suite) TestMethod() {}
