@@ -145,7 +145,7 @@ func (s *server) prepare(build telemetry.Build) error {
 		TrustedProxies: proxies, Verifier: verifier, Title: "Banyan shop", Version: build.Version,
 		Telemetry: web.Telemetry{Logger: s.log, Registerer: s.metrics, Tracer: s.tracer},
 	})
-	routes(s.web.Router("/api/v1"), s.contracts)
+	routes(s.web.Router("/api/v1"), s.contracts, s.log)
 	keys, discovery := identityhttp.WellKnown(s.contracts.identity, s.cfg.IssuerURL())
 	s.web.Mount("/.well-known/jwks.json", keys, web.Public)
 	s.web.Mount("/.well-known/openid-configuration", discovery, web.Public)

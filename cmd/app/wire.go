@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/web"
@@ -83,8 +85,8 @@ func connect(conn func(module string) *port.Conn) contracts {
 
 // routes registers every HTTP handler. They are written against contracts, so
 // they are the same wherever the modules run.
-func routes(r *web.Router, c contracts) {
-	identityhttp.Register(r, identityhttp.Deps{Identity: c.identity, Cart: c.cart})
+func routes(r *web.Router, c contracts, log *slog.Logger) {
+	identityhttp.Register(r, identityhttp.Deps{Identity: c.identity, Cart: c.cart, Log: log})
 	cataloghttp.Register(r, cataloghttp.Deps{Catalog: c.catalog, Pricing: c.pricing, Inventory: c.inventory})
 	pricinghttp.Register(r, pricinghttp.Deps{Pricing: c.pricing})
 	inventoryhttp.Register(r, inventoryhttp.Deps{Inventory: c.inventory})

@@ -38,8 +38,18 @@ func report(list []arch.Violation) string {
 // TestRepository checks this repository against every rule, a subtest each.
 func TestRepository(t *testing.T) {
 	t.Parallel()
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	require.Contains(t, string(mod), "module "+module+"\n")
 	tree := load(t, root, module)
 	require.NotEmpty(t, tree.SQL)
+	rooms := map[arch.Kind]bool{}
+	for _, s := range tree.Go {
+		rooms[s.Room.Kind] = true
+	}
+	for _, kind := range []arch.Kind{arch.Contract, arch.Handlers, arch.Kit, arch.Door, arch.Core, arch.Store, arch.Inner, arch.Foreign} {
+		require.True(t, rooms[kind], "no file lies in the room %q: were folders renamed?", kind)
+	}
 	for _, rule := range arch.Rules() {
 		t.Run(rule.Name, func(t *testing.T) {
 			t.Parallel()

@@ -157,6 +157,11 @@ func principalOf(token jwt.Token) (port.Principal, error) {
 	if p.Subject == "" {
 		return p, badToken(nil, "the access token names nobody")
 	}
+	if token.Has("sid") { // which log-in it came by, so that this one can be ended
+		if err := token.Get("sid", &p.Session); err != nil {
+			return p, badToken(err, "the access token's session cannot be read")
+		}
+	}
 	if !token.Has("roles") {
 		return p, nil
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/telemetry"
 )
 
 // observed wraps the routes with what every request gets, matched or not:
@@ -29,10 +29,9 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		ctx, span := s.cfg.Telemetry.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 		defer span.End()
-		if !trace.SpanContextFromContext(ctx).HasTraceID() {
-			ctx = withTraceID(ctx)
-		}
-		x.traceID = trace.SpanContextFromContext(ctx).TraceID().String()
+		ctx = telemetry.EnsureTrace(ctx) // a client can always name its request
+		x.traceID = telemetry.TraceID(ctx)
+		ctx = telemetry.WithRequestID(ctx, x.requestID)
 		ctx = context.WithValue(ctx, exchangeKey{}, x)
 		r = r.WithContext(ctx)
 
@@ -60,16 +59,6 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(rec, r)
 	})
-}
-
-// withTraceID gives a request a trace id where nothing is traced, so that a
-// client can always name its request.
-func withTraceID(ctx context.Context) context.Context {
-	var traceID trace.TraceID
-	var spanID trace.SpanID
-	_, _ = rand.Read(traceID[:]) // never fails, see crypto/rand
-	_, _ = rand.Read(spanID[:])
-	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID}))
 }
 
 func (s *Server) recovered(rec *recorder, r *http.Request, v any) {
@@ -107,7 +96,7 @@ func (s *Server) finish(r *http.Request, x *exchange, rec *recorder, span trace.
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", route),
 		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
-		slog.String("ip", x.ip), slog.String("request_id", x.requestID), slog.String("trace_id", x.traceID),
+		slog.String("ip", x.ip),
 	}
 	if x.subject != "" {
 		attrs = append(attrs, slog.String("subject", x.subject))

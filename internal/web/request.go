@@ -36,9 +36,6 @@ func exchangeOf(ctx context.Context) *exchange {
 // ClientIP is the address the request came from, as far as trusted proxies tell.
 func ClientIP(ctx context.Context) string { return exchangeOf(ctx).ip }
 
-// RequestID is the X-Request-Id of the request.
-func RequestID(ctx context.Context) string { return exchangeOf(ctx).requestID }
-
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // requestID takes the caller's id if it is safe to log and echo, else makes one.

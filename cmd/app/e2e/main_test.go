@@ -74,7 +74,7 @@ func newSite(t *testing.T, settings ...string) site {
 	data := filepath.Join(t.TempDir(), "data")
 	return site{data: data, settings: append([]string{
 		"BANYAN_DATA_DIR=" + data, "BANYAN_HTTP_ADDR=127.0.0.1:0", "BANYAN_OPS_ADDR=127.0.0.1:0",
-		"BANYAN_RATE_LIMIT=off", "BANYAN_DATABASE_POOL=22",
+		"BANYAN_RATE_LIMIT=off", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
 	}, settings...)}
 }
 

@@ -27,7 +27,7 @@ import (
 
 // Provider says where the payment provider is.
 type Provider struct {
-	BaseURL       string // http://127.0.0.1:8081/sandbox/psp
+	BaseURL       string // https://psp.example.com/v1
 	APIKey        string
 	WebhookSecret string // shared with the provider; empty: no webhook is believed
 }
@@ -55,7 +55,7 @@ type Module struct {
 func New(d Deps) (*Module, error) {
 	base, err := url.Parse(d.Provider.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("payments: the provider's base URL %q cannot be used: give one like http://127.0.0.1:8081/sandbox/psp", d.Provider.BaseURL)
+		return nil, fmt.Errorf("payments: the provider's base URL %q cannot be used: give one like https://psp.example.com/v1", d.Provider.BaseURL)
 	}
 	if d.Provider.APIKey == "" {
 		return nil, errors.New("payments: the provider's API key is missing")
