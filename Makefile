@@ -34,7 +34,7 @@ lint: ## gofmt, go vet, and staticcheck
 	@.ci/lint
 
 .PHONY: bench
-bench: ## measure what calls, events and checkouts cost on this machine
+bench: ## measure what local calls and events cost on this machine
 	go test -run '^$$' -bench . -benchmem ./internal/port ./internal/event
 
 .PHONY: clean

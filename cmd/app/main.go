@@ -93,17 +93,20 @@ input was refused (import) or a violation was found (audit).`,
 		serveCommand(s), importCommand(s), migrateCommand(s), userCommand(s), auditCommand(s),
 		sagaCommand(s), eventsCommand(s), configCommand(s), versionCommand(),
 	)
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
+	wrapArgs(root)
 	return root
 }
 
-// wrapArgs gives complaints about arguments the exit code of wrong usage.
+// wrapArgs gives complaints about arguments and missing flags the exit code of
+// wrong usage.
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
+			err := check(cmd, args)
+			if err == nil {
+				err = cmd.ValidateRequiredFlags()
+			}
+			if err != nil {
 				return exit{exitUsage, fmt.Sprintf("%v; see \"%s --help\"", err, cmd.CommandPath())}
 			}
 			return nil

@@ -185,7 +185,7 @@ func TestNoWayOfFailingStopsTheInbox(t *testing.T) {
 			"goexit": runtime.Goexit,
 			"panic":  func() { panic("bytes that are no text: \xff\x00") },
 			"long":   func() { panic(strings.Repeat("ü", 50_000)) },
-			"nil":    func() { var m map[string]int; m["x"] = 1 },
+			"bounds": func() { _ = make([]int, 0)[b.consumer.MaxAttempts] },
 		}
 		b.failing(func(m event.Meta) error {
 			if way := ways[m.AggregateID]; way != nil {

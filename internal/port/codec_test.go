@@ -35,6 +35,8 @@ type basket struct {
 	private int
 }
 
+var _ = basket{private: 1} // there to be left out
+
 func TestDecodeRule(t *testing.T) {
 	t.Parallel()
 	const good = `{"sku":"a","quantity":1,"price":{"amount":1,"currency":"USD"}}`

@@ -38,11 +38,9 @@ func TestCheckoutTokens(t *testing.T) {
 					require.Equal(t, card.reason, o.text("reason"), o.raw)
 					charges := s.ledger(t, admin, o.text("id"))
 					require.Equal(t, card.charges, statuses(charges))
-					for _, c := range charges {
-						require.Equal(t, o.number(t, "totals.total.amount"), c.Amount.Amount)
-						require.Equal(t, o.text("totals.total.currency"), c.Amount.Currency)
-					}
 					if card.status == "confirmed" {
+						require.Equal(t, o.number(t, "totals.total.amount"), charges[0].Amount.Amount)
+						require.Equal(t, o.text("totals.total.currency"), charges[0].Amount.Currency)
 						p := buyer.get(t, "/payments/"+o.text("payment_id"))
 						require.Equal(t, "authorised", p.text("status"))
 						require.Positive(t, o.number(t, "totals.total.amount"))

@@ -164,8 +164,15 @@ func (a answer) number(t *testing.T, path string) int64 {
 	return int64(n)
 }
 
-// until repeats ask until it says that it is done.
+// until repeats ask until it says that it is done. It asks on the test's own
+// goroutine, so that ask may end the test.
 func until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	require.Eventually(t, ask, patience, 50*time.Millisecond, what)
+	for deadline := time.Now().Add(patience); !ask(); {
+		require.False(t, time.Now().After(deadline), "waited too long until %s", what)
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
 }

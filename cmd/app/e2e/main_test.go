@@ -63,8 +63,14 @@ func onEach(t *testing.T, fn func(t *testing.T, at site)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		fn(t, newSite(t, "BANYAN_DATABASE_URL="+testenv.PostgresURL(t)))
+		fn(t, newPostgresSite(t))
 	})
+}
+
+// newPostgresSite is newSite on an empty PostgreSQL database.
+func newPostgresSite(t *testing.T, settings ...string) site {
+	t.Helper()
+	return newSite(t, append(settings, "BANYAN_DATABASE_URL="+testenv.PostgresURL(t))...)
 }
 
 // newSite makes a place for a shop on free ports, without a rate limit: tests
@@ -75,6 +81,7 @@ func newSite(t *testing.T, settings ...string) site {
 	return site{data: data, settings: append([]string{
 		"BANYAN_DATA_DIR=" + data, "BANYAN_HTTP_ADDR=127.0.0.1:0", "BANYAN_OPS_ADDR=127.0.0.1:0",
 		"BANYAN_RATE_LIMIT=off", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
+		"BANYAN_IDENTITY_ISSUER=http://shop.example", // tokens outlive a restart on another port
 	}, settings...)}
 }
 

@@ -120,12 +120,11 @@ func (s *server) stock(t *testing.T, sku string) stock {
 func (s *server) settles(t *testing.T, sku string, want stock) {
 	t.Helper()
 	var got stock
-	for deadline := time.Now().Add(patience); ; {
-		if got = s.stock(t, sku); got == want || time.Now().After(deadline) {
-			break
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	deadline := time.Now().Add(patience / 2)
+	until(t, "stock of "+sku, func() bool {
+		got = s.stock(t, sku)
+		return got == want || time.Now().After(deadline)
+	})
 	require.Equal(t, want, got, sku)
 }
 

@@ -158,8 +158,6 @@ func TestStockAfterSales(t *testing.T) {
 type dying struct {
 	left atomic.Int64
 	catalog.Service
-	pricing pricing.Service
-	stock   inventory.Service
 }
 
 var errKilled = errors.New("killed")

@@ -1,6 +1,7 @@
 package inventoryhttp_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
@@ -66,4 +67,18 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 			require.Equal(t, c.status, s.Do(http.MethodPut, fig, c.body, c.as).Status)
 		})
 	}
+}
+
+// refusing answers as inventory does, of the level in its list.
+type refusing struct{ inventory.Service }
+
+func (refusing) SetOnHand(context.Context, inventory.SetOnHandRequest) (inventory.SetOnHandReply, error) {
+	return inventory.SetOnHandReply{}, inventory.InvalidStock.Errorf("fewer than are reserved").WithField("/levels/0/on_hand", "3 are reserved")
+}
+
+func TestPointersPointIntoTheBody(t *testing.T) {
+	t.Parallel()
+	s := webtest.New(t, func(r *web.Router) { inventoryhttp.Register(r, inventoryhttp.Deps{Inventory: refusing{}}) })
+	got := s.Do(http.MethodPut, fig, onHand(1), webtest.As("staff")).RequireCode(http.StatusUnprocessableEntity, "stock.invalid")
+	require.Equal(t, "/on_hand", got.Get("errors.0.pointer"))
 }

@@ -58,7 +58,7 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 					return nil
 				}
 				c.Lines[i].Quantity, c.UpdatedAt = req.Quantity, s.Now()
-				return s.Store.PutLines(ctx, c.ID, c.Lines[i:i+1])
+				return s.Store.PutLines(ctx, c.ID, c.Lines[i:i+1], c.UpdatedAt)
 			}
 		}
 		if len(c.Lines) >= cart.MaxLines {
@@ -66,7 +66,7 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 		}
 		line := Line{SKU: req.SKU, Quantity: req.Quantity, AddedAt: s.Now()}
 		c.Lines, c.UpdatedAt = append(c.Lines, line), line.AddedAt
-		return s.Store.PutLines(ctx, c.ID, []Line{line})
+		return s.Store.PutLines(ctx, c.ID, []Line{line}, c.UpdatedAt)
 	})
 }
 
@@ -80,7 +80,7 @@ func (s *Service) RemoveItem(ctx context.Context, req cart.RemoveItemRequest) (c
 		for i := range c.Lines {
 			if c.Lines[i].SKU == req.SKU {
 				c.Lines, c.UpdatedAt = append(c.Lines[:i:i], c.Lines[i+1:]...), s.Now()
-				return s.Store.RemoveLines(ctx, c.ID, []string{req.SKU})
+				return s.Store.RemoveLines(ctx, c.ID, []string{req.SKU}, c.UpdatedAt)
 			}
 		}
 		return nil

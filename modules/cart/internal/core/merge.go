@@ -39,7 +39,7 @@ func (s *Service) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeR
 		}
 		lines := merged(own.Lines, guest.Lines)
 		reply.Lines = len(lines)
-		if err := s.Store.PutLines(ctx, own.ID, lines); err != nil {
+		if err := s.Store.PutLines(ctx, own.ID, lines, s.Now()); err != nil {
 			return fmt.Errorf("move lines: %w", err)
 		}
 		if err := s.Store.AddMerge(ctx, hash(req.GuestToken), req.UserID, len(lines)); err != nil {
@@ -116,10 +116,10 @@ func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) er
 			gone = append(gone, l.SKU)
 		}
 	}
-	if err := s.Store.RemoveLines(ctx, c.ID, gone); err != nil {
+	if err := s.Store.RemoveLines(ctx, c.ID, gone, s.Now()); err != nil {
 		return fmt.Errorf("take out what was bought: %w", err)
 	}
-	return s.Store.PutLines(ctx, c.ID, kept)
+	return s.Store.PutLines(ctx, c.ID, kept, s.Now())
 }
 
 // Purge drops guests' carts that nobody has touched for a month, until ctx ends.

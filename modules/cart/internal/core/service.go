@@ -37,8 +37,9 @@ type Store interface {
 	Open(ctx context.Context, o Owner) (Cart, error)
 	// Lock gives a cart, keeping others from changing it.
 	Lock(ctx context.Context, o Owner) (Cart, bool, error)
-	PutLines(ctx context.Context, cartID string, lines []Line) error
-	RemoveLines(ctx context.Context, cartID string, skus []string) error
+	// PutLines and RemoveLines change lines as of an instant; none change nothing.
+	PutLines(ctx context.Context, cartID string, lines []Line, at time.Time) error
+	RemoveLines(ctx context.Context, cartID string, skus []string, at time.Time) error
 	Drop(ctx context.Context, cartID string) error
 	// AddMerge remembers that a guest's cart went into a user's, and with how many
 	// lines; Merged gives that number, 0 where it did not.

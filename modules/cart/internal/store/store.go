@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -105,9 +106,9 @@ func (s *Store) Open(ctx context.Context, o core.Owner) (core.Cart, error) {
 }
 
 // PutLines implements core.Store.
-func (s *Store) PutLines(ctx context.Context, cartID string, lines []core.Line) error {
+func (s *Store) PutLines(ctx context.Context, cartID string, lines []core.Line, at time.Time) error {
 	if len(lines) == 0 {
-		return s.touch(ctx, cartID)
+		return nil
 	}
 	rows := make([]lineRow, len(lines))
 	for i, l := range lines {
@@ -120,22 +121,22 @@ func (s *Store) PutLines(ctx context.Context, cartID string, lines []core.Line) 
 	if err != nil {
 		return err
 	}
-	return s.touch(ctx, cartID)
+	return s.touch(ctx, cartID, at)
 }
 
 // RemoveLines implements core.Store.
-func (s *Store) RemoveLines(ctx context.Context, cartID string, skus []string) error {
+func (s *Store) RemoveLines(ctx context.Context, cartID string, skus []string, at time.Time) error {
 	if len(skus) == 0 {
 		return nil
 	}
 	if err := s.Conn(ctx).Where("cart_id = ? AND sku IN ?", cartID, skus).Delete(&lineRow{}).Error; err != nil {
 		return err
 	}
-	return s.touch(ctx, cartID)
+	return s.touch(ctx, cartID, at)
 }
 
-func (s *Store) touch(ctx context.Context, cartID string) error {
-	return s.Conn(ctx).Model(&cartRow{}).Where("id = ?", cartID).Update("updated_at", database.At(s.now())).Error
+func (s *Store) touch(ctx context.Context, cartID string, at time.Time) error {
+	return s.Conn(ctx).Model(&cartRow{}).Where("id = ?", cartID).Update("updated_at", database.At(at)).Error
 }
 
 // Drop implements core.Store.

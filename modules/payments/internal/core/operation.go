@@ -60,7 +60,6 @@ func authoriseKey(orderID string) string  { return "authorise:" + orderID }
 func captureKey(paymentID string) string  { return "capture:" + paymentID }
 func voidKey(paymentID string) string     { return "void:" + paymentID }
 func refundKey(operationID string) string { return "refund:" + operationID }
-func giveBackKey(paymentID string) string { return "refund:rest:" + paymentID }
 
 // How operations are tried again.
 const (
