@@ -33,6 +33,11 @@ arch: ## check the boundaries between modules and rooms, and the decision record
 lint: ## gofmt, go vet, and staticcheck
 	@.ci/lint
 
+.PHONY: lint/full
+lint/full: ## golangci-lint with the rules of .golangci.yml (building it takes minutes, once)
+	@test -x bin/golangci-lint || go build -C tools -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	./bin/golangci-lint run
+
 .PHONY: bench
 bench: ## measure what local calls and events cost on this machine
 	go test -run '^$$' -bench . -benchmem ./internal/port ./internal/event

@@ -49,7 +49,7 @@ var modules = []module{
 	{"identity", 4, identitymodule.Migrations, buildIdentity},
 	{"catalog", 4, catalogmodule.Migrations, buildCatalog},
 	{"shipping", 3, shippingmodule.Migrations, buildShipping},
-	{"pricing", 6, pricingmodule.Migrations, buildPricing},
+	{"pricing", 5, pricingmodule.Migrations, buildPricing},
 	{"cart", 5, cartmodule.Migrations, buildCart},
 	{"inventory", 6, inventorymodule.Migrations, buildInventory},
 	{"payments", 7, paymentsmodule.Migrations, buildPayments},

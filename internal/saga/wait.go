@@ -84,7 +84,10 @@ func (e *Engine) Drain(ctx context.Context) error {
 		own, cancel := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { done <- e.run(own) }()
-		defer func() { cancel(); <-done }()
+		defer func() {
+			cancel()
+			_ = <-done // it ends because it was told to
+		}()
 	}
 	for {
 		before := e.now()

@@ -98,7 +98,8 @@ func (f *findings) note(err error, pointer string) {
 	if err == nil {
 		return
 	}
-	if many, ok := err.(openapi3.MultiError); ok {
+	var many openapi3.MultiError
+	if errors.As(err, &many) {
 		for _, e := range many {
 			f.note(e, pointer)
 		}

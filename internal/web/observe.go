@@ -50,7 +50,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		defer func() {
 			s.metrics.inFlight.Dec()
 			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(v)
 				}
 				s.recovered(rec, r, v)

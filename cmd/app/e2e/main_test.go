@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,7 +30,19 @@ const root = "../../.."
 // binary is the program under test, built once.
 var binary string
 
+// atOnce is how many tests run at a time: most of their time they wait for a
+// process, so more than there are processors.
+const atOnce = "6"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(build(m))
 }
 

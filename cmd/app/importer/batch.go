@@ -245,7 +245,7 @@ func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 		select {
 		case <-ctx.Done():
 			return out, err
-		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // jitter
+		case <-time.After(pause/2 + rand.N(pause)): // jitter
 		}
 	}
 }

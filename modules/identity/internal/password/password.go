@@ -37,7 +37,7 @@ var _ core.Passwords = (*Hasher)(nil)
 
 // New makes a hasher with a place per processor, 2 to 8.
 func New() *Hasher {
-	return withPlaces(uint(min(max(runtime.GOMAXPROCS(0), 2), maxPlaces)), maxWait) //nolint:gosec // 2 to 8
+	return withPlaces(uint(min(max(runtime.GOMAXPROCS(0), 2), maxPlaces)), maxWait) // 2 to 8
 }
 
 func withPlaces(n uint, wait time.Duration) *Hasher {
