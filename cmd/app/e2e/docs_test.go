@@ -31,7 +31,7 @@ func TestDocsInABrowser(t *testing.T) {
 	require.NoError(t, chromedp.Do(ctx,
 		chromedp.EmulateViewport(1280, 1600),
 		chromedp.Navigate(s.shop+"/docs"),
-		chromedp.WaitVisible(`.opblock-summary-path[data-path="/api/v1/orders"]`),
+		chromedp.WaitVisible(chromedp.CSS(`.opblock-summary-path[data-path="/api/v1/orders"]`)),
 	))
 	shown, err := chromedp.Run(ctx, chromedp.Evaluate[int](`document.querySelectorAll(".opblock").length`))
 	require.NoError(t, err)
@@ -40,13 +40,13 @@ func TestDocsInABrowser(t *testing.T) {
 
 	// Somebody tries one: the answer is that of the shop.
 	require.NoError(t, chromedp.Do(ctx,
-		chromedp.Click(`.opblock-get:has([data-path="/api/v1/products/{handle}"]) .opblock-summary`),
-		chromedp.Click(`.opblock.is-open .try-out__btn`),
-		chromedp.SendKeys(`.opblock.is-open input[placeholder="handle"]`, "fiddle-leaf-fig"),
-		chromedp.Click(`.opblock.is-open .execute`),
-		chromedp.WaitVisible(`.opblock.is-open .live-responses-table .response-col_status`),
+		chromedp.Click(chromedp.CSS(`.opblock-get:has([data-path="/api/v1/products/{handle}"]) .opblock-summary`)),
+		chromedp.Click(chromedp.CSS(`.opblock.is-open .try-out__btn`)),
+		chromedp.SendKeys(chromedp.CSS(`.opblock.is-open input[placeholder="handle"]`), "fiddle-leaf-fig"),
+		chromedp.Click(chromedp.CSS(`.opblock.is-open .execute`)),
+		chromedp.WaitVisible(chromedp.CSS(`.opblock.is-open .live-responses-table .response-col_status`)),
 	))
-	answer, err := chromedp.Run(ctx, chromedp.Text(`.opblock.is-open .live-responses-table`))
+	answer, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(`.opblock.is-open .live-responses-table`)))
 	require.NoError(t, err)
 	require.Contains(t, answer, "200")
 	require.Contains(t, answer, "fiddle-leaf-fig--small")
@@ -98,7 +98,7 @@ func (e *events) hear(event any) {
 	case *network.EventLoadingFailed:
 		e.complaints = append(e.complaints, "failed to load: "+ev.ErrorText)
 	case *runtime.EventExceptionThrown:
-		e.complaints = append(e.complaints, ev.ExceptionDetails.Error())
+		e.complaints = append(e.complaints, exceptionText(ev.ExceptionDetails))
 	case *runtime.EventConsoleAPICalled:
 		if ev.Type == runtime.APITypeError {
 			for _, arg := range ev.Args {
@@ -110,6 +110,13 @@ func (e *events) hear(event any) {
 			e.complaints = append(e.complaints, ev.Entry.Text+" "+ev.Entry.URL)
 		}
 	}
+}
+
+func exceptionText(e *runtime.ExceptionDetails) string {
+	if e.Exception != nil {
+		return e.Text + " " + e.Exception.Description
+	}
+	return e.Text
 }
 
 // picture keeps a screenshot in the folder BANYAN_TEST_SCREENSHOTS, if that is set.
