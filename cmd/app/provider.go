@@ -18,6 +18,9 @@ import (
 // sandboxPath is where the payment sandbox stands on the ops address.
 const sandboxPath = "/sandbox/psp"
 
+// sandboxWeight is its share of the PostgreSQL connections.
+const sandboxWeight = 3
+
 // provider is the payment sandbox that this process runs. It plays a foreign
 // company: payments reaches it over HTTP, like any other provider.
 type provider struct {
@@ -33,7 +36,7 @@ func (s *shop) openProvider(ctx context.Context) error {
 		s.provider = paymentsmodule.Provider{BaseURL: url, APIKey: s.cfg.Payments.APIKey, WebhookSecret: s.cfg.Payments.WebhookSecret}
 		return nil
 	}
-	db, err := s.cluster.Module(ctx, "sandbox", 3)
+	db, err := s.cluster.Module(ctx, "sandbox", sandboxWeight)
 	if err != nil {
 		return err
 	}

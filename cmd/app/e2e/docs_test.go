@@ -100,13 +100,13 @@ func (e *events) hear(event any) {
 	case *runtime.EventExceptionThrown:
 		e.complaints = append(e.complaints, exceptionText(ev.ExceptionDetails))
 	case *runtime.EventConsoleAPICalled:
-		if ev.Type == runtime.APITypeError {
+		if ev.Type == runtime.ConsoleAPICalledTypeError {
 			for _, arg := range ev.Args {
 				e.complaints = append(e.complaints, string(arg.Value)+arg.Description)
 			}
 		}
 	case *log.EventEntryAdded:
-		if ev.Entry.Level == log.LevelError {
+		if ev.Entry.Level == log.EntryLevelError {
 			e.complaints = append(e.complaints, ev.Entry.Text+" "+ev.Entry.URL)
 		}
 	}
