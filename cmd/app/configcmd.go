@@ -57,7 +57,7 @@ func configCheckCommand(s *settings) *cobra.Command {
 				return nil
 			}
 			if wrong != nil {
-				return wrong
+				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "The settings are fine.")
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -31,14 +32,17 @@ and reason. Exit code 0 when all went in, 3 when some were refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				total := importTotal{Refused: []refusal{}}
+				var stopped error
 				for _, name := range args {
 					report, err := importFile(operator(ctx), shop, name, resetStock, cmd.ErrOrStderr())
 					total.add(name, report)
 					if err != nil {
-						return fmt.Errorf("import %s: %w; what is in stays in, run it again to go on", name, err)
+						stopped = fmt.Errorf("import %s: %w; what is in stays in, run it again to go on", name, err)
+						break
 					}
 				}
-				if err := printImport(cmd.OutOrStdout(), total, asJSON); err != nil {
+				// What went in before a file that cannot be read is told as well.
+				if err := errors.Join(stopped, printImport(cmd.OutOrStdout(), total, asJSON)); err != nil {
 					return err
 				}
 				if len(total.Refused) > 0 {
@@ -78,17 +82,30 @@ func (s *shop) importProducts(ctx context.Context, r io.Reader, size int64, rese
 	})
 }
 
-// progress draws a bar where somebody looks.
+// lineEvery is how often progress is told where it goes to a file or a log.
+const lineEvery = 5 * time.Second
+
+// progress draws a bar where somebody looks, and else writes a line now and then.
 func progress(stderr io.Writer, size int64) func(done, total int64, products int) {
 	f, ok := stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(int64, int64, int) {}
+		return progressLines(stderr, time.Now, lineEvery)
 	}
 	bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(stderr), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription("importing"), progressbar.OptionClearOnFinish())
 	return func(done, _ int64, products int) {
 		bar.Describe(fmt.Sprintf("%d products", products))
 		_ = bar.Set64(done)
+	}
+}
+
+func progressLines(stderr io.Writer, now func() time.Time, every time.Duration) func(done, total int64, products int) {
+	last := now()
+	return func(done, total int64, products int) {
+		if at := now(); at.Sub(last) >= every {
+			last = at
+			fmt.Fprintf(stderr, "importing: %d products, %d of %d bytes\n", products, done, total)
+		}
 	}
 }
 

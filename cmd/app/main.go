@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/run"
 )
 
@@ -48,7 +48,8 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var asked exit
-	var settings *config.Error
+	var settings badSettings
+	var refused *fault.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -62,6 +63,11 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return exitUsage
 	}
 	fmt.Fprintln(stderr, "app: "+err.Error())
+	if errors.As(err, &refused) {
+		for _, f := range refused.Fields {
+			fmt.Fprintf(stderr, "  %s: %s\n", f.Pointer, f.Detail)
+		}
+	}
 	return exitFailed
 }
 

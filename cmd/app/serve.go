@@ -46,7 +46,7 @@ address. Without further settings it keeps everything in SQLite files below
 			return serve(cmd.Context(), cfg, withDemo, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&withDemo, "demo", false, "import the demo catalogue, once, and make an admin and a customer to play with")
+	cmd.Flags().BoolVar(&withDemo, "demo", false, "import the demo catalogue, once, and make an admin unless admin.email names one")
 	return cmd
 }
 

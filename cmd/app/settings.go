@@ -35,7 +35,13 @@ func (s *settings) flags(root *cobra.Command) {
 	}
 }
 
-// load reads the settings of cmd from all layers.
+// badSettings is any reason why the settings cannot be used, a file that cannot
+// be read as well.
+type badSettings struct{ error }
+
+func (b badSettings) Unwrap() error { return b.error }
+
+// load reads the settings of cmd from all layers. Every error is badSettings.
 func (s *settings) load(cmd *cobra.Command) (config.Config, error) {
 	flags := map[string]string{}
 	for _, key := range config.Keys() {
@@ -43,7 +49,11 @@ func (s *settings) load(cmd *cobra.Command) (config.Config, error) {
 			flags[key.Name] = *s.values[key.Name]
 		}
 	}
-	return config.Load(config.Options{File: s.file, Flags: flags, Modules: moduleNames()})
+	cfg, err := config.Load(config.Options{File: s.file, Flags: flags, Modules: moduleNames()})
+	if err != nil {
+		return config.Config{}, badSettings{err}
+	}
+	return cfg, nil
 }
 
 // open builds the shop for a command that works beside a running server: no

@@ -202,7 +202,9 @@ func (s *server) provideOnce(ctx context.Context, schema, role string) error {
 				return err
 			}
 		}
-		if err := s.admin.QueryRowContext(ctx, "SELECT pg_has_role(current_user, $1, 'MEMBER')", role).Scan(&member); err != nil {
+		// From 16 on who makes a role may administer it, but not yet become it.
+		if err := s.admin.QueryRowContext(ctx, `SELECT pg_has_role(current_user, $1,
+			CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)`, role).Scan(&member); err != nil {
 			return err
 		}
 		if !member {

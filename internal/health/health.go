@@ -8,11 +8,14 @@ package health
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/banyan-tree/banyan/internal/fault"
 )
 
 // Statuses of a check and of the whole.
@@ -146,7 +149,7 @@ func run(ctx context.Context, c Check) Result {
 		}()
 		detail, err := c.Run(ctx)
 		if err != nil {
-			said <- Result{Status: Failing, Detail: err.Error()}
+			said <- Result{Status: Failing, Detail: public(err)}
 			return
 		}
 		said <- Result{Status: OK, Detail: detail}
@@ -159,6 +162,15 @@ func run(ctx context.Context, c Check) Result {
 	}
 	result.Duration = float64(time.Since(began).Microseconds()) / 1000
 	return result
+}
+
+// public is what anyone may read of an error: a fault's own words, without the
+// cause, which can name hosts and users.
+func public(err error) string {
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return f.Message
+	}
+	return err.Error()
 }
 
 // Live answers 200 as long as the process can answer at all. It asks no check:

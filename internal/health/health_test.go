@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/fault"
 )
 
 func get(t *testing.T, h http.Handler) (int, Report) {
@@ -92,4 +95,16 @@ func TestTwoChecksOfOneNamePanic(t *testing.T) {
 	r := New()
 	c := Check{Name: "x", Run: func(context.Context) (string, error) { return "", nil }}
 	require.Panics(t, func() { r.Add(c, c) })
+}
+
+// Ready is public: the cause of a fault may name hosts and users.
+func TestReadyKeepsCausesToItself(t *testing.T) {
+	t.Parallel()
+	r := New()
+	r.Add(Check{Name: "database.orders", Run: func(context.Context) (string, error) {
+		err := fault.Unavailable.Wrap(errors.New("dial 10.0.0.5 as admin"), "the database cannot be reached")
+		return "", fmt.Errorf("ping orders: %w", err)
+	}})
+	_, report := get(t, r.Ready())
+	require.Equal(t, "the database cannot be reached", report.Checks["database.orders"].Detail)
 }

@@ -12,27 +12,15 @@ const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style
 
 // mountDocs adds the document and a page to try it, with all assets in the binary.
 func (s *Server) mountDocs() {
-	s.Mount("/openapi.json", readOnly(func(w http.ResponseWriter, _ *http.Request) {
+	s.Mount("/openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(s.document) // a client that is gone is not our error
 	}), Public)
 	page := v5emb.New(s.cfg.Title, "/openapi.json", "/docs/")
-	docs := readOnly(func(w http.ResponseWriter, r *http.Request) {
+	docs := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
 		page.ServeHTTP(w, r)
 	})
 	s.Mount("/docs", docs, Public)
 	s.Mount("/docs/", docs, Public)
-}
-
-// readOnly refuses what is not GET or HEAD.
-func readOnly(h http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			writeProblem(w, r, WrongMethod.Errorf("%s cannot be used here; the Allow header lists what can", r.Method))
-			return
-		}
-		h(w, r)
-	})
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// makeDocument writes the OpenAPI 3.1 document of all typed routes.
+// makeDocument writes the OpenAPI 3.1 document of all routes; what is below a
+// mounted folder is not ours to describe.
 func (s *Server) makeDocument() ([]byte, error) {
 	components, err := s.schemas.name()
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *Server) makeDocument() ([]byte, error) {
 		item.SetOperation(e.Method, s.operation(e))
 	}
 	for _, m := range s.mounts {
-		if doc.Paths.Value(m.path) == nil {
+		if doc.Paths.Value(m.path) == nil && !strings.HasSuffix(m.path, "/") {
 			doc.Paths.Set(m.path, &openapi3.PathItem{Get: mountOperation(m)})
 		}
 	}
@@ -58,7 +59,7 @@ func (s *Server) problemResponse() *openapi3.Response {
 func (s *Server) operation(e *endpoint) *openapi3.Operation {
 	op := &openapi3.Operation{
 		OperationID: operationID(e.Method, e.path), Summary: e.Summary, Tags: []string{tagOf(e.path)},
-		Description: description(e), Security: security(e.Access), Responses: openapi3.NewResponsesWithCapacity(4),
+		Description: description(e), Security: security(e.Access, e.Personal), Responses: openapi3.NewResponsesWithCapacity(4),
 	}
 	for _, p := range e.in.params {
 		op.Parameters = append(op.Parameters, &openapi3.ParameterRef{Value: &openapi3.Parameter{
@@ -96,18 +97,24 @@ func description(e *endpoint) string {
 	return fmt.Sprintf("%s Can be refused with: %s.", who, strings.Join(e.Codes, ", "))
 }
 
-func security(a Access) *openapi3.SecurityRequirements {
-	if a == Public {
-		return openapi3.NewSecurityRequirements()
+// security says who may; an empty requirement beside the token's makes it optional.
+func security(a Access, personal bool) *openapi3.SecurityRequirements {
+	needs := openapi3.NewSecurityRequirements()
+	if a == Public && !personal {
+		return needs
 	}
-	return openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate("bearer"))
+	if a == Public {
+		needs.With(openapi3.NewSecurityRequirement())
+	}
+	return needs.With(openapi3.NewSecurityRequirement().Authenticate("bearer"))
 }
 
 func mountOperation(m mount) *openapi3.Operation {
 	op := &openapi3.Operation{OperationID: operationID("get", m.path), Tags: []string{"server"},
-		Security: security(m.access), Responses: openapi3.NewResponsesWithCapacity(1)}
-	text := "What is there."
-	op.Responses.Set("default", &openapi3.ResponseRef{Value: &openapi3.Response{Description: &text}})
+		Security: security(m.access, false), Responses: openapi3.NewResponsesWithCapacity(2)}
+	for status, text := range map[string]string{"200": "What is there.", "default": "Why it is not there."} {
+		op.Responses.Set(status, &openapi3.ResponseRef{Value: &openapi3.Response{Description: &text}})
+	}
 	return op
 }
 

@@ -22,6 +22,8 @@ func TestDocument(t *testing.T) {
 			func(context.Context, struct{}) (web.Reply[web.Page[line]], error) {
 				return web.OK(web.Page[line]{}), nil
 			})
+		web.Handle(r, web.Route{Method: http.MethodGet, Path: "/mine", Access: web.Public, Personal: true},
+			func(context.Context, struct{}) (web.Reply[line], error) { return web.OK(line{}), nil })
 	})
 	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(s.Do("GET", "/api/v1/pages", nil).Require(200).Raw))
 
@@ -34,10 +36,18 @@ func TestDocument(t *testing.T) {
 	require.NotNil(t, pay.Parameters.GetByInAndName("header", "Idempotency-Key"))
 	require.NotEmpty(t, *pay.Security)
 	require.Empty(t, *doc.Paths.Value("/api/v1/things").Get.Security)
+	mine := *doc.Paths.Value("/api/v1/mine").Get.Security
+	require.Len(t, mine, 2, "with a token or without")
+	require.Empty(t, mine[0])
+	require.Contains(t, mine[1], "bearer")
+	for _, path := range []string{"/openapi.json", "/docs"} {
+		require.NotNil(t, doc.Paths.Value(path), path)
+		require.NotNil(t, doc.Paths.Value(path).Get.Responses.Status(200), path)
+	}
 	require.Equal(t, "#/components/schemas/Money", doc.Components.Schemas["Draft"].Value.Properties["total"].Ref)
 	require.Contains(t, doc.Components.Schemas, "Page_line")
 	require.ElementsMatch(t, []string{"email", "kind", "lines", "total"}, doc.Components.Schemas["Draft"].Value.Required)
-	require.Len(t, s.Web.Routes(), 9)
+	require.Len(t, s.Web.Routes(), 10)
 }
 
 func TestDocsPageNeedsNoNetwork(t *testing.T) {
@@ -132,6 +142,9 @@ func TestMounts(t *testing.T) {
 			require.Equal(t, c.path, strings.TrimSpace(w.Body.String()))
 		}
 	}
+	w := do(s.Handler(), "/health/live", func(r *http.Request) { r.Method = http.MethodPost })
+	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+	require.Contains(t, w.Header().Get("Allow"), http.MethodGet)
 	bad := web.New(web.Config{})
 	bad.Mount("/x", echoPath, "")
 	require.ErrorContains(t, bad.Err(), "access")

@@ -59,8 +59,9 @@ func New(cfg Config) *Server {
 // Router gives a place for routes below base, such as "/api/v1"; "" is the root.
 func (s *Server) Router(base string) *Router { return &Router{server: s, base: base} }
 
-// Mount serves a plain handler, such as keys or health, at exactly path; a path
-// that ends in a slash takes all below it too. The rate limit does not count it.
+// Mount serves a plain handler, such as keys or health, to GET and HEAD at exactly
+// path; a path that ends in a slash takes all below it too. The rate limit does
+// not count it.
 func (s *Server) Mount(path string, h http.Handler, access Access) {
 	if !slices.Contains(accesses, access) {
 		s.errs = append(s.errs, fmt.Errorf("mount %s: access %q: say web.Public, web.User, web.Staff or web.Admin", path, access))
@@ -77,13 +78,13 @@ func (s *Server) Build() error {
 		if len(s.errs) > 0 {
 			return
 		}
+		if !s.cfg.NoDocs {
+			s.mountDocs()
+		}
 		var err error
 		if s.document, err = s.makeDocument(); err != nil {
 			s.errs = append(s.errs, fmt.Errorf("openapi document: %w", err))
 			return
-		}
-		if !s.cfg.NoDocs {
-			s.mountDocs()
 		}
 		s.handler = s.observed(s.routes())
 	})
@@ -97,6 +98,9 @@ func (s *Server) Handler() http.Handler {
 	}
 	return s.handler
 }
+
+// readOnly is what a mounted handler is asked with.
+var readOnly = []string{http.MethodGet, http.MethodHead}
 
 // routes makes the router. From here on echo's errors are problems.
 func (s *Server) routes() http.Handler {
@@ -127,9 +131,9 @@ func (s *Server) routes() http.Handler {
 			exchangeOf(c.Request().Context()).route = m.path
 			return s.serveMount(m, c.Response().Writer, c.Request())
 		}
-		e.Any(m.path, serve)
+		e.Match(readOnly, m.path, serve)
 		if strings.HasSuffix(m.path, "/") {
-			e.Any(m.path+"*", serve)
+			e.Match(readOnly, m.path+"*", serve)
 		}
 	}
 	return e

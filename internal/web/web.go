@@ -29,6 +29,7 @@ type Route struct {
 	Path       string // "/orders/{id}", below the router's base
 	Summary    string // one sentence, for /docs
 	Access     Access
+	Personal   bool     // public, but a token changes the answer: /docs sends one if it has it
 	Idempotent bool     // needs an Idempotency-Key header (¤)
 	Statuses   []int    // the 2xx it can answer with; 200 unless set
 	Codes      []string // fault codes it can answer with, for /docs

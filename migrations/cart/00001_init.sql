@@ -13,6 +13,7 @@ CREATE TABLE cart_lines (
     sku      text        NOT NULL,
     quantity integer     NOT NULL CHECK (quantity BETWEEN 1 AND 99),
     added_at timestamptz NOT NULL,
+    revision bigint      NOT NULL, -- when it was last set, in microseconds; grows
     PRIMARY KEY (cart_id, sku)
 );
 

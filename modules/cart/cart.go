@@ -31,7 +31,8 @@ type Service interface {
 	// Get gives the cart with current prices; an empty one where there is none.
 	// May be repeated. Codes: UnknownToken.
 	Get(ctx context.Context, req GetRequest) (Cart, error)
-	// SetItem sets how many of a SKU are in the cart, 1..MaxQuantity. Repeating it changes nothing.
+	// SetItem sets how many of a SKU are in the cart, 1..MaxQuantity. Repeating it changes
+	// nothing but the line's revision.
 	// Codes: InvalidQuantity, TooManyLines, UnknownSKU, UnknownToken.
 	SetItem(ctx context.Context, req SetItemRequest) (Cart, error)
 	// RemoveItem takes a SKU out. Repeating it changes nothing. Codes: UnknownToken.
@@ -40,7 +41,7 @@ type Service interface {
 	// Repeating it, or an unknown token, changes nothing.
 	Merge(ctx context.Context, req MergeRequest) (MergeReply, error)
 	// CheckOut takes what an order bought out of the user's cart, once per order;
-	// what was added meanwhile stays. Repeating it changes nothing.
+	// what was added or set again meanwhile stays. Repeating it changes nothing.
 	CheckOut(ctx context.Context, req CheckOutRequest) (CheckOutReply, error)
 }
 
@@ -95,10 +96,12 @@ type CheckOutRequest struct {
 	Items   []CartRef `json:"items"`
 }
 
-// CartRef is a quantity of a SKU.
+// CartRef is a quantity of a SKU. With a Revision it is the line as it was
+// then: one that was set since is left alone.
 type CartRef struct {
 	SKU      string `json:"sku"`
 	Quantity int    `json:"quantity"`
+	Revision int64  `json:"revision,omitempty"`
 }
 
 // CheckOutReply is empty.
@@ -116,6 +119,7 @@ type Line struct {
 	SKU       string       `json:"sku"`
 	Title     string       `json:"title"`
 	Quantity  int          `json:"quantity"`
+	Revision  int64        `json:"revision"` // changes whenever the line is set
 	UnitPrice *money.Money `json:"unit_price"`
 	Total     *money.Money `json:"total"`
 }

@@ -116,7 +116,7 @@ type Order struct {
 	Status          string    `json:"status"`
 	Reason          string    `json:"reason"` // why it was rejected or cancelled
 	Lines           []Line    `json:"lines"`
-	Totals          Totals    `json:"totals"` // zero until it is priced
+	Totals          Totals    `json:"totals"` // zero until its checkout is over, or if it could not be priced
 	ShippingAddress Address   `json:"shipping_address"`
 	ShippingMethod  string    `json:"shipping_method"`
 	PromoCode       string    `json:"promo_code,omitempty"`
@@ -126,7 +126,7 @@ type Order struct {
 	CreatedAt       time.Time `json:"created_at"`
 }
 
-// Line is one SKU of an order. Prices are zero until it is priced.
+// Line is one SKU of an order. Prices are zero where the totals are.
 type Line struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`

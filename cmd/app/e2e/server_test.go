@@ -5,15 +5,14 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"os/exec"
-	"path/filepath"
 
 	"github.com/stretchr/testify/require"
 )
@@ -34,6 +33,7 @@ func serve(t *testing.T, at site) *server {
 	s := &server{site: at, log: &logged{}, exited: make(chan struct{})}
 	s.cmd = at.command(context.WithoutCancel(t.Context()), t, "serve", "--demo")
 	s.cmd.Stderr = s.log
+	tie(s.cmd)
 	// A pipe of our own: that of StdoutPipe is closed by Wait before all is read.
 	r, w, err := os.Pipe()
 	require.NoError(t, err)

@@ -22,17 +22,17 @@ type Deps struct {
 // cart itself knows whose it is.
 func Register(r *web.Router, d Deps) {
 	web.Handle(r, web.Route{
-		Method: http.MethodGet, Path: "/cart", Access: web.Public,
+		Method: http.MethodGet, Path: "/cart", Access: web.Public, Personal: true,
 		Summary: "The user's cart, or the guest's named by X-Cart-Token; without either, a new guest cart whose token comes in the X-Cart-Token header",
 		Codes:   []string{cart.UnknownToken.Name()},
 	}, d.get)
 	web.Handle(r, web.Route{
-		Method: http.MethodPut, Path: "/cart/items/{sku}", Access: web.Public,
+		Method: http.MethodPut, Path: "/cart/items/{sku}", Access: web.Public, Personal: true,
 		Summary: "Set how many of a SKU are in the cart",
 		Codes:   []string{cart.InvalidQuantity.Name(), cart.TooManyLines.Name(), cart.UnknownSKU.Name(), cart.UnknownToken.Name()},
 	}, d.setItem)
 	web.Handle(r, web.Route{
-		Method: http.MethodDelete, Path: "/cart/items/{sku}", Access: web.Public,
+		Method: http.MethodDelete, Path: "/cart/items/{sku}", Access: web.Public, Personal: true,
 		Summary: "Take a SKU out of the cart",
 		Codes:   []string{cart.UnknownToken.Name()},
 	}, d.removeItem)

@@ -77,7 +77,7 @@ func (f *Fake) show(c *content) cart.Cart {
 	out := cart.Cart{Lines: []cart.Line{}, Subtotal: money.Zero("USD"), UpdatedAt: c.touched}
 	for _, ref := range c.lines {
 		line := f.sold[ref.SKU]
-		line.SKU, line.Quantity = ref.SKU, ref.Quantity
+		line.SKU, line.Quantity, line.Revision = ref.SKU, ref.Quantity, ref.Revision
 		if line.UnitPrice != nil {
 			unit := *line.UnitPrice
 			total := money.Of(unit.Amount*int64(ref.Quantity), "USD")
@@ -125,14 +125,12 @@ func (f *Fake) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Cart,
 		return cart.Cart{}, cart.InvalidQuantity.Errorf("1 to %d", cart.MaxQuantity)
 	case f.sold[req.SKU].UnitPrice == nil:
 		return cart.Cart{}, cart.UnknownSKU.Errorf("%s is not for sale", req.SKU)
-	case i >= 0 && c.lines[i].Quantity == req.Quantity:
-		return f.show(c), nil
 	case i >= 0:
-		c.lines[i].Quantity = req.Quantity
+		c.lines[i] = cart.CartRef{SKU: req.SKU, Quantity: req.Quantity, Revision: c.lines[i].Revision + 1}
 	case len(c.lines) >= cart.MaxLines:
 		return cart.Cart{}, cart.TooManyLines.Errorf("at most %d", cart.MaxLines)
 	default:
-		c.lines = append(c.lines, cart.CartRef{SKU: req.SKU, Quantity: req.Quantity})
+		c.lines = append(c.lines, cart.CartRef{SKU: req.SKU, Quantity: req.Quantity, Revision: f.Now().UnixMicro()})
 	}
 	c.touched = f.Now()
 	return f.show(c), nil
@@ -168,6 +166,7 @@ func (f *Fake) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeRepl
 		switch {
 		case i >= 0:
 			c.lines[i].Quantity = min(c.lines[i].Quantity+ref.Quantity, cart.MaxQuantity)
+			c.lines[i].Revision++
 		case len(c.lines) >= cart.MaxLines:
 			continue
 		default:
@@ -198,7 +197,7 @@ func (f *Fake) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.Che
 	}
 	f.orders[req.OrderID] = true
 	for _, bought := range req.Items {
-		if i := c.find(bought.SKU); i >= 0 {
+		if i := c.find(bought.SKU); i >= 0 && (bought.Revision == 0 || bought.Revision == c.lines[i].Revision) {
 			c.lines[i].Quantity -= max(bought.Quantity, 0)
 		}
 	}

@@ -136,3 +136,19 @@ func checkOutRace(t *testing.T, h Harness) {
 	wg.Wait()
 	require.Equal(t, []cart.CartRef{{SKU: a, Quantity: 38}}, Refs(MustGet(t, h.Service, o)))
 }
+
+// setAgain orders a line, and sets it again before the order takes it out.
+func setAgain(t *testing.T, h Harness) {
+	a, b, o := h.sold(t, 1), h.sold(t, 1), user()
+	MustSet(t, h.Service, o, a, 1)
+	MustSet(t, h.Service, o, b, 1)
+	var ordered []cart.CartRef
+	for _, l := range MustGet(t, h.Service, o).Lines {
+		ordered = append(ordered, cart.CartRef{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision})
+	}
+	MustSet(t, h.Service, o, a, 1) // the same quantity, but wanted again
+
+	_, err := h.Service.CheckOut(Shop(), cart.CheckOutRequest{UserID: o.UserID, OrderID: id.V7(), Items: ordered})
+	require.NoError(t, err)
+	require.Equal(t, []cart.CartRef{{SKU: a, Quantity: 1}}, Refs(MustGet(t, h.Service, o)))
+}

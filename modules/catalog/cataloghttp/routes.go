@@ -21,11 +21,11 @@ type Deps struct {
 // Register adds the routes.
 func Register(r *web.Router, d Deps) {
 	web.Handle(r, web.Route{
-		Method: http.MethodGet, Path: "/products", Access: web.Public,
+		Method: http.MethodGet, Path: "/products", Access: web.Public, Personal: true,
 		Summary: "Products, newest first; staff may ask for those that are not published.",
 	}, d.list)
 	web.Handle(r, web.Route{
-		Method: http.MethodGet, Path: "/products/{handle}", Access: web.Public,
+		Method: http.MethodGet, Path: "/products/{handle}", Access: web.Public, Personal: true,
 		Summary: "A product with the price and stock of each variant; its version is the ETag.",
 		Codes:   []string{catalog.ProductNotFound.Name()},
 	}, d.get)

@@ -5,6 +5,7 @@ package ordersmodule
 import (
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -26,6 +27,11 @@ import (
 	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/shipping"
 )
+
+// lease is how long after a crash another process takes a checkout over: a
+// shopper waits for it. It is extended at each third, so a pause of some
+// seconds costs nothing.
+const lease = 10 * time.Second
 
 // Deps are what the module requires. Metrics may be nil.
 type Deps struct {
@@ -67,7 +73,7 @@ func New(d Deps) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics))
+	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Lease(lease))
 	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
 	service := core.NewService(core.Deps{
 		Store: store.Store{DB: d.DB}, Events: outbox, Sagas: sagas, Keys: idempotency.New(d.DB, d.Now),

@@ -127,13 +127,16 @@ func confirmed(t *testing.T, h Harness) {
 }
 
 func rejected(t *testing.T, h Harness) {
-	for _, c := range []struct{ name, sku, token, reason string }{
-		{"nothing in the cart", "", "tok_visa", orders.CartEmpty},
-		{"sold out", h.SoldOut, "tok_visa", orders.StockInsufficient},
-		{"without a price", h.Unpriced, "tok_visa", orders.PriceUnknown},
-		{"declined", h.InStock, "tok_declined", orders.PaymentDeclined},
-		{"no funds", h.InStock, "tok_insufficient_funds", orders.PaymentDeclined},
-		{"provider broken", h.InStock, "tok_error", orders.PaymentUnavailable},
+	for _, c := range []struct {
+		name, sku, token, reason string
+		priced                   bool
+	}{
+		{"nothing in the cart", "", "tok_visa", orders.CartEmpty, false},
+		{"sold out", h.SoldOut, "tok_visa", orders.StockInsufficient, true},
+		{"without a price", h.Unpriced, "tok_visa", orders.PriceUnknown, false},
+		{"declined", h.InStock, "tok_declined", orders.PaymentDeclined, true},
+		{"no funds", h.InStock, "tok_insufficient_funds", orders.PaymentDeclined, true},
+		{"provider broken", h.InStock, "tok_error", orders.PaymentUnavailable, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -144,6 +147,10 @@ func rejected(t *testing.T, h Harness) {
 			order := MustPlace(t, h.Service, user, c.token)
 			require.Equal(t, orders.Rejected, order.Status)
 			require.Equal(t, c.reason, order.Reason)
+			require.Equal(t, c.priced, order.Totals.Total.IsPositive(), "what it would have cost")
+			for _, line := range order.Lines {
+				require.Equal(t, c.priced, line.Total.IsPositive())
+			}
 			_, err := h.Service.Cancel(As(user), orders.CancelRequest{OrderID: order.ID})
 			require.ErrorIs(t, err, orders.NotCancellable)
 		})

@@ -89,6 +89,16 @@ func (f *Fake) Place(ctx context.Context, req orders.PlaceRequest) (orders.Order
 	return order, nil
 }
 
+func bill(o *orders.Order) {
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		l.UnitPrice, l.Total = usd(Price), usd(Price*int64(l.Quantity))
+		o.Totals.Subtotal.Amount += l.Total.Amount
+	}
+	o.Totals.Shipping = usd(500)
+	o.Totals.Total = usd(o.Totals.Subtotal.Amount + 500)
+}
+
 // checkout decides an order and gives what Place answers: without a wait, the
 // order as it was before.
 func (f *Fake) checkout(req orders.PlaceRequest) orders.Order {
@@ -114,19 +124,16 @@ func (f *Fake) checkout(req orders.PlaceRequest) orders.Order {
 	case has(Unpriced):
 		turn(&o, orders.Rejected, orders.PriceUnknown)
 	case has(SoldOut):
+		bill(&o)
 		turn(&o, orders.Rejected, orders.StockInsufficient)
 	case req.PaymentToken == "tok_declined" || req.PaymentToken == "tok_insufficient_funds":
+		bill(&o)
 		turn(&o, orders.Rejected, orders.PaymentDeclined)
 	case req.PaymentToken == "tok_error":
+		bill(&o)
 		turn(&o, orders.Rejected, orders.PaymentUnavailable)
 	default:
-		for i := range o.Lines {
-			l := &o.Lines[i]
-			l.UnitPrice, l.Total = usd(Price), usd(Price*int64(l.Quantity))
-			o.Totals.Subtotal.Amount += l.Total.Amount
-		}
-		o.Totals.Shipping = usd(500)
-		o.Totals.Total = usd(o.Totals.Subtotal.Amount + 500)
+		bill(&o)
 		o.PaymentID = "pay-" + o.ID
 		turn(&o, orders.Confirmed, "")
 		delete(f.carts, req.UserID)

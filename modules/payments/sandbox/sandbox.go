@@ -16,6 +16,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/run"
 )
@@ -108,8 +109,17 @@ func (s *Sandbox) merchant(next http.HandlerFunc) http.HandlerFunc {
 // reader lets the merchant and auditors through.
 func (s *Sandbox) reader(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.hasKey(r) && (s.Admin == nil || s.Admin(r) != nil) {
-			refuse(w, http.StatusUnauthorized, "unauthenticated", "the ledger is for admins and the holder of the API key")
+		if s.hasKey(r) {
+			next(w, r)
+			return
+		}
+		err := error(fault.Unauthenticated)
+		if s.Admin != nil {
+			err = s.Admin(r)
+		}
+		if err != nil {
+			code := fault.From(err).Code // who is known and may not is told apart from who is not known
+			refuse(w, code.Kind().HTTPStatus(), code.Name(), "the ledger is for admins and the holder of the API key")
 			return
 		}
 		next(w, r)

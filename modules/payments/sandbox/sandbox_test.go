@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/modules/payments/sandbox"
@@ -37,10 +37,14 @@ func each(t *testing.T, fn func(t *testing.T, b *bundle), opts ...func(*sandbox.
 			DB: db, Now: clock.System, NewID: id.V7, Log: slog.New(slog.DiscardHandler), APIKey: "key",
 			Slow: func(context.Context) error { return nil },
 			Admin: func(r *http.Request) error {
-				if r.Header.Get("Authorization") != "Bearer admin" {
-					return errors.New("no admin")
+				switch r.Header.Get("Authorization") {
+				case "Bearer admin":
+					return nil
+				case "Bearer customer":
+					return fault.Forbidden.Errorf("no admin")
+				default:
+					return fault.Unauthenticated.Errorf("nobody known")
 				}
-				return nil
 			},
 		}
 		for _, opt := range opts {
@@ -159,7 +163,7 @@ func TestLedgerIsForAdminsAndTheMerchant(t *testing.T) {
 		for range 3 {
 			b.do(201, "POST", "/charges", id.V7(), body("tok_visa"))
 		}
-		for token, want := range map[string]int{"key": 200, "admin": 200, "somebody": 401, "": 401} {
+		for token, want := range map[string]int{"key": 200, "admin": 200, "customer": 403, "somebody": 401, "": 401} {
 			got, _, err := b.try("GET", "/charges", token, "", "")
 			require.NoError(t, err)
 			require.Equal(t, want, got, token)

@@ -20,13 +20,16 @@ type promotionBody struct {
 	StartsAt    time.Time    `json:"starts_at"`
 	EndsAt      time.Time    `json:"ends_at" doc:"The first instant at which it no longer counts."`
 	MinSubtotal *money.Money `json:"min_subtotal" doc:"Least subtotal; null for none."`
-	UsageLimit  int64        `json:"usage_limit,omitempty" minimum:"0" doc:"Orders that may use it; 0 for any number."`
+	UsageLimit  *int64       `json:"usage_limit,omitempty" minimum:"0" doc:"Orders that may use it; 0 or null for any number."`
 }
 
 func (d Deps) createPromotion(ctx context.Context, in promotionInput) (web.Reply[pricing.Promotion], error) {
 	b := in.Body
 	p := pricing.Promotion{
-		Code: b.Code, Kind: b.Kind, Value: b.Value, StartsAt: b.StartsAt, EndsAt: b.EndsAt, UsageLimit: b.UsageLimit,
+		Code: b.Code, Kind: b.Kind, Value: b.Value, StartsAt: b.StartsAt, EndsAt: b.EndsAt,
+	}
+	if b.UsageLimit != nil {
+		p.UsageLimit = *b.UsageLimit
 	}
 	if b.MinSubtotal != nil {
 		p.MinSubtotal = *b.MinSubtotal
@@ -43,7 +46,7 @@ type quoteBody struct {
 	Items          []quoteItem `json:"items" minItems:"1" maxItems:"100"`
 	Country        string      `json:"country" pattern:"^[A-Z]{2}$" example:"US" doc:"ISO 3166-1 alpha-2."`
 	ShippingMethod string      `json:"shipping_method" enum:"standard,express"`
-	PromoCode      string      `json:"promo_code,omitempty" maxLength:"64"`
+	PromoCode      *string     `json:"promo_code,omitempty" maxLength:"64" doc:"Null or empty for none."`
 }
 
 type quoteItem struct {
@@ -52,7 +55,10 @@ type quoteItem struct {
 }
 
 func (d Deps) quote(ctx context.Context, in quoteInput) (web.Reply[pricing.Quote], error) {
-	req := pricing.QuoteRequest{Country: in.Body.Country, ShippingMethod: in.Body.ShippingMethod, PromoCode: in.Body.PromoCode}
+	req := pricing.QuoteRequest{Country: in.Body.Country, ShippingMethod: in.Body.ShippingMethod}
+	if in.Body.PromoCode != nil {
+		req.PromoCode = *in.Body.PromoCode
+	}
 	for _, item := range in.Body.Items {
 		req.Items = append(req.Items, pricing.QuoteItem(item))
 	}

@@ -54,10 +54,10 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 	return s.change(ctx, owner, func(ctx context.Context, c *Cart) error {
 		for i := range c.Lines {
 			if c.Lines[i].SKU == req.SKU {
-				if c.Lines[i].Quantity == req.Quantity {
-					return nil
-				}
+				// Also where the quantity is the same: an order that is about to take
+				// this line out must see that it is wanted again.
 				c.Lines[i].Quantity, c.UpdatedAt = req.Quantity, s.Now()
+				c.Lines[i].Revision = max(c.UpdatedAt.UnixMicro(), c.Lines[i].Revision+1)
 				return s.Store.PutLines(ctx, c.ID, c.Lines[i:i+1], c.UpdatedAt)
 			}
 		}
@@ -65,6 +65,7 @@ func (s *Service) SetItem(ctx context.Context, req cart.SetItemRequest) (cart.Ca
 			return cart.TooManyLines.Errorf("a cart has at most %d different SKUs; take something out first", cart.MaxLines)
 		}
 		line := Line{SKU: req.SKU, Quantity: req.Quantity, AddedAt: s.Now()}
+		line.Revision = line.AddedAt.UnixMicro()
 		c.Lines, c.UpdatedAt = append(c.Lines, line), line.AddedAt
 		return s.Store.PutLines(ctx, c.ID, []Line{line}, c.UpdatedAt)
 	})
@@ -145,7 +146,7 @@ func (s *Service) priced(ctx context.Context, c Cart) (cart.Cart, error) {
 		return cart.Cart{}, err
 	}
 	for _, l := range c.Lines {
-		line := cart.Line{SKU: l.SKU, Quantity: l.Quantity, Title: titles[l.SKU]}
+		line := cart.Line{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision, Title: titles[l.SKU]}
 		price, priced := prices[l.SKU]
 		if priced && line.Title != "" {
 			total, err := price.MulInt(int64(l.Quantity))

@@ -66,6 +66,7 @@ func merged(own, guest []Line) []Line {
 			}
 			mine = Line{SKU: l.SKU, AddedAt: l.AddedAt}
 		}
+		mine.Revision = max(mine.Revision+1, l.Revision)
 		mine.Quantity = min(mine.Quantity+l.Quantity, cart.MaxQuantity)
 		have[l.SKU] = mine
 		lines = append(lines, mine)
@@ -99,16 +100,17 @@ func (s *Service) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.
 
 // takeOut lowers the lines by what was bought; what was added since stays.
 func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) error {
-	taken := map[string]int{}
+	taken, seen := map[string]int{}, map[string]int64{}
 	for _, b := range bought {
 		taken[b.SKU] += max(b.Quantity, 0)
+		seen[b.SKU] = max(seen[b.SKU], b.Revision)
 	}
 	var gone []string
 	var kept []Line
 	for _, l := range c.Lines {
-		n := taken[l.SKU]
+		n, revision := taken[l.SKU], seen[l.SKU]
 		switch {
-		case n == 0:
+		case n == 0 || revision > 0 && l.Revision != revision: // not bought, or set again since
 		case n < l.Quantity:
 			l.Quantity -= n
 			kept = append(kept, l)

@@ -24,6 +24,7 @@ type Line struct {
 	SKU      string
 	Quantity int
 	AddedAt  time.Time
+	Revision int64 // grows whenever somebody sets the line
 }
 
 // Store keeps carts. Every write is made inside Atomic.

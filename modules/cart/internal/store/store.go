@@ -45,6 +45,7 @@ type lineRow struct {
 	SKU      string `gorm:"column:sku;primaryKey"`
 	Quantity int
 	AddedAt  database.Time
+	Revision int64
 }
 
 func (lineRow) TableName() string { return "cart_lines" }
@@ -79,7 +80,7 @@ func (s *Store) find(ctx context.Context, o core.Owner, q *gorm.DB) (core.Cart, 
 		return core.Cart{}, false, err
 	}
 	for _, l := range lines {
-		c.Lines = append(c.Lines, core.Line{SKU: l.SKU, Quantity: l.Quantity, AddedAt: l.AddedAt.Time})
+		c.Lines = append(c.Lines, core.Line{SKU: l.SKU, Quantity: l.Quantity, AddedAt: l.AddedAt.Time, Revision: l.Revision})
 	}
 	return c, true, nil
 }
@@ -112,11 +113,11 @@ func (s *Store) PutLines(ctx context.Context, cartID string, lines []core.Line, 
 	}
 	rows := make([]lineRow, len(lines))
 	for i, l := range lines {
-		rows[i] = lineRow{CartID: cartID, SKU: l.SKU, Quantity: l.Quantity, AddedAt: database.At(l.AddedAt)}
+		rows[i] = lineRow{CartID: cartID, SKU: l.SKU, Quantity: l.Quantity, AddedAt: database.At(l.AddedAt), Revision: l.Revision}
 	}
 	slices.SortFunc(rows, func(a, b lineRow) int { return strings.Compare(a.SKU, b.SKU) })
 	err := s.Conn(ctx).Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "cart_id"}, {Name: "sku"}}, DoUpdates: clause.AssignmentColumns([]string{"quantity"}),
+		Columns: []clause.Column{{Name: "cart_id"}, {Name: "sku"}}, DoUpdates: clause.AssignmentColumns([]string{"quantity", "revision"}),
 	}).Create(&rows).Error
 	if err != nil {
 		return err

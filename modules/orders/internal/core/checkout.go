@@ -6,6 +6,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/saga"
+	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/inventory"
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
@@ -51,6 +52,7 @@ func (s *Service) checkout() saga.Definition[Checkout] {
 type Checkout struct {
 	UserID         string              `json:"user_id"`
 	Items          []pricing.QuoteItem `json:"items"`
+	Basket         []cart.CartRef      `json:"basket"` // the cart's lines as they were ordered
 	Country        string              `json:"country"`
 	ShippingMethod string              `json:"shipping_method"`
 	PromoCode      string              `json:"promo_code,omitempty"`
@@ -143,7 +145,7 @@ func (s *Service) confirm(ctx context.Context, id string, c *Checkout) error {
 	if err := s.save(ctx, order); err != nil {
 		return err
 	}
-	return s.startEmptyingCart(ctx, order)
+	return s.startEmptyingCart(ctx, order, c.Basket)
 }
 
 // reject ends the order that could not be had: rejected, or cancelled if that
@@ -154,6 +156,13 @@ func (s *Service) reject(ctx context.Context, id string, c *Checkout, cause *fau
 		return err
 	}
 	c.Token = ""
+	if c.Quote != nil { // what it would have cost
+		bill, err := billOf(*c.Quote)
+		if err != nil {
+			return err
+		}
+		order.bill(bill)
+	}
 	if order.Cancelling != "" {
 		err = order.Cancel(orders.CancelRequested, s.now())
 	} else {

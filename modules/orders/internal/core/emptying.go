@@ -24,12 +24,8 @@ func (s *Service) emptyingCart() saga.Definition[Emptying] {
 	}
 }
 
-func (s *Service) startEmptyingCart(ctx context.Context, order *Order) error {
-	items := make([]cart.CartRef, 0, len(order.Lines))
-	for _, l := range order.Lines {
-		items = append(items, cart.CartRef{SKU: l.SKU, Quantity: l.Quantity})
-	}
-	return s.emptyings.Start(ctx, s.newID(), Emptying{UserID: order.UserID, OrderID: order.ID, Items: items})
+func (s *Service) startEmptyingCart(ctx context.Context, order *Order, basket []cart.CartRef) error {
+	return s.emptyings.Start(ctx, s.newID(), Emptying{UserID: order.UserID, OrderID: order.ID, Items: basket})
 }
 
 func (s *Service) emptyCart(ctx context.Context, _ string, e *Emptying) error {

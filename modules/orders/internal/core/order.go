@@ -47,7 +47,8 @@ func (o *Order) Confirm(b Bill, paymentID string, at time.Time) error {
 	if err := o.from(orders.Pending); err != nil {
 		return err
 	}
-	o.Lines, o.Totals, o.WeightGrams, o.PaymentID = b.Lines, b.Totals, b.WeightGrams, paymentID
+	o.bill(b)
+	o.PaymentID = paymentID
 	o.become(orders.Confirmed, "", at, "paid and in stock")
 	record(o, orders.WasConfirmed, orders.OrderConfirmed{
 		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Address: o.ShippingAddress,
@@ -56,6 +57,8 @@ func (o *Order) Confirm(b Bill, paymentID string, at time.Time) error {
 	})
 	return nil
 }
+
+func (o *Order) bill(b Bill) { o.Lines, o.Totals, o.WeightGrams = b.Lines, b.Totals, b.WeightGrams }
 
 // Reject ends a checkout that could not be completed. reason is one of the contract's.
 func (o *Order) Reject(reason, detail string, at time.Time) error {

@@ -73,8 +73,12 @@ func (s *Service) place(ctx context.Context, req orders.PlaceRequest, basket car
 	for _, l := range order.Lines {
 		items = append(items, pricing.QuoteItem{SKU: l.SKU, Quantity: l.Quantity})
 	}
+	lines := make([]cart.CartRef, 0, len(basket.Lines))
+	for _, l := range basket.Lines {
+		lines = append(lines, cart.CartRef{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision})
+	}
 	return order.Order, s.checkouts.Start(ctx, order.ID, Checkout{
-		UserID: req.UserID, Items: items, Country: req.ShippingAddress.Country,
+		UserID: req.UserID, Items: items, Basket: lines, Country: req.ShippingAddress.Country,
 		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, Token: req.PaymentToken,
 	})
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A command that cannot do its work says why, and scripts can tell from its exit
+// code whether the settings are to blame.
+func TestExecuteSaysWhy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.yaml")
+	require.NoError(t, os.WriteFile(broken, []byte("currency: ["), 0o600))
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no such settings file":  {[]string{"config", "check", "--config", filepath.Join(dir, "none.yaml")}, exitUsage, "none.yaml"},
+		"broken settings file":   {[]string{"config", "check", "--config", broken}, exitUsage, "broken.yaml"},
+		"a bad setting":          {[]string{"config", "show", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
+		"a bad setting, checked": {[]string{"config", "check", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
+		"a field is refused": {
+			[]string{"user", "grant", "nobody@example.com", "--data-dir", filepath.Join(dir, "data")}, exitFailed, "/password: ",
+		},
+	} {
+		var out, problems strings.Builder
+		require.Equal(t, c.code, execute(t.Context(), c.args, strings.NewReader(""), &out, &problems), name)
+		require.Contains(t, problems.String(), c.says, name)
+	}
+}
