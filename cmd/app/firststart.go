@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/banyan-tree/banyan/cmd/app/demo"
+	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/catalog"
 	"github.com/banyan-tree/banyan/modules/identity"
@@ -86,6 +87,11 @@ func (s *server) demoCatalogue(ctx context.Context) error {
 		return err
 	}
 	csv := demo.Catalogue()
+	if money.MinorDigits(s.cfg.Currency) == 0 {
+		if csv, err = demo.WholePrices(); err != nil {
+			return err
+		}
+	}
 	report, err := s.importProducts(ctx, bytes.NewReader(csv), int64(len(csv)), false, nil)
 	if err != nil {
 		return fmt.Errorf("import the demo catalogue: %w", err)

@@ -86,7 +86,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 		go func() { done <- e.run(own) }()
 		defer func() {
 			cancel()
-			_ = <-done // it ends because it was told to
+			<-done // it ends because it was told to
 		}()
 	}
 	for {

@@ -44,3 +44,26 @@ func TestCatalogueReads(t *testing.T) {
 	require.GreaterOrEqual(t, products, 60)
 	require.GreaterOrEqual(t, variants, 120)
 }
+
+// The catalogue keeps its minor units in a currency that has no decimals.
+func TestWholePrices(t *testing.T) {
+	t.Parallel()
+	whole, err := demo.WholePrices()
+	require.NoError(t, err)
+	want, err := shopcsv.NewReader(bytes.NewReader(demo.Catalogue()), 2)
+	require.NoError(t, err)
+	got, err := shopcsv.NewReader(bytes.NewReader(whole), 0)
+	require.NoError(t, err)
+	for {
+		p, err := want.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		q, err := got.Next()
+		require.NoError(t, err)
+		require.Equal(t, p.Variants, q.Variants, p.Handle)
+	}
+	_, err = got.Next()
+	require.ErrorIs(t, err, io.EOF)
+}
