@@ -73,6 +73,16 @@ func TestModuleKeepsItsContract(t *testing.T) {
 	})
 }
 
+func TestQuoteOrReleaseAtOnce(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		m, publish := setup(t, db, clock.System)
+		pricingtest.QuoteOrRelease(t, pricingtest.Harness{Service: m.Service, Publish: publish})
+		_, details := audited(t, m)
+		require.Empty(t, details)
+	})
+}
+
 func TestFakeKeepsTheContractToo(t *testing.T) {
 	t.Parallel()
 	products := catalogtest.NewFake()
