@@ -80,17 +80,17 @@ func RequireSum(t require.TestingT, q pricing.Quote) {
 // keys of its own, so it can run against a service that others use too.
 func Exercise(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
-		"prices":                prices,
-		"bad prices":            badPrices,
-		"only staff":            onlyStaff,
-		"quote":                 quote,
-		"bad quotes":            badQuotes,
-		"promotions":            promotions,
-		"bad promotions":        badPromotions,
-		"keyed quotes":          keyedQuotes,
-		"released before":       releasedBefore,
-		"usage limit":           usageLimit,
-		"last use asked twice":  lastUseTwice,
+		"prices":               prices,
+		"bad prices":           badPrices,
+		"only staff":           onlyStaff,
+		"quote":                quote,
+		"bad quotes":           badQuotes,
+		"promotions":           promotions,
+		"bad promotions":       badPromotions,
+		"keyed quotes":         keyedQuotes,
+		"released before":      releasedBefore,
+		"usage limit":          usageLimit,
+		"last use asked twice": lastUseTwice,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
