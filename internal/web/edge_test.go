@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -180,22 +179,4 @@ func TestDeadlineIsInTheContext(t *testing.T) {
 			})
 	}, func(c *web.Config) { c.Deadline = 10 * time.Millisecond })
 	s.Do("GET", "/api/v1/wait", nil).RequireCode(504, "deadline_exceeded")
-}
-
-func TestPreferWait(t *testing.T) {
-	t.Parallel()
-	for prefer, want := range map[string]time.Duration{
-		"": 0, "wait=3": 3 * time.Second, "respond-async, wait=99": web.MaxWait, "wait=-1": 0, "wait=x": 0, `Wait="2"`: 2 * time.Second,
-	} {
-		require.Equal(t, want, web.PreferWait(prefer), prefer)
-	}
-	for tag, want := range map[string]int64{`"7"`: 7, "*": web.AnyVersion, " \"0\" ": 0} {
-		got, err := web.ParseETag(tag)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	for _, tag := range []string{"", "7", `W/"7"`, `"x"`, `"-1"`, strings.Repeat("9", 40)} {
-		_, err := web.ParseETag(tag)
-		require.Error(t, err, tag)
-	}
 }

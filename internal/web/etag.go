@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
 )
@@ -29,26 +28,6 @@ func ParseETag(ifMatch string) (int64, error) {
 			WithField("header/If-Match", `must be an ETag such as "7"`)
 	}
 	return version, nil
-}
-
-// MaxWait is the longest a client can ask us to wait.
-const MaxWait = 10 * time.Second
-
-// PreferWait reads the header Prefer: wait=N (RFC 7240), N in seconds, cut at
-// MaxWait; 0 without one. Preferences that make no sense are ignored, as the RFC says.
-func PreferWait(prefer string) time.Duration {
-	for part := range strings.FieldsFuncSeq(prefer, func(r rune) bool { return r == ',' || r == ';' }) {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
-			continue
-		}
-		n, err := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`))
-		if err != nil || n < 0 {
-			return 0
-		}
-		return min(time.Duration(min(n, 3600))*time.Second, MaxWait)
-	}
-	return 0
 }
 
 // strictUnmarshal refuses fields that v does not have.
