@@ -21,6 +21,10 @@ build: ## build ./bin/app
 test: ## prepare real servers, run every test, and say what could not run (PACKAGES=./… for some)
 	@.ci/test $(PACKAGES)
 
+.PHONY: storm
+storm: ## the tests of crash, contention and overload at full size (takes long)
+	@BANYAN_TEST_STORM=full .ci/test -timeout 60m ./cmd/app/...
+
 .PHONY: race
 race: ## run the tests of the kit and the modules under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 .ci/test -race ./internal/... ./modules/...

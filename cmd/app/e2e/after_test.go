@@ -7,58 +7,62 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
 // TestCancelAndRefund gives goods and money back, before and after the parcel left.
 func TestCancelAndRefund(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, at site) {
-		s := serve(t, at)
-		admin, buyer, before := s.admin(t), s.customer(t), s.stock(t, staple)
+	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+		s := shoptest.Serve(t, at)
+		admin, buyer, before := s.Admin(t), s.Customer(t), s.Stock(t, shoptest.Staple)
 
-		order := buyer.buy(t, staple, 5, "tok_visa")
-		require.Equal(t, before.onHand-5, s.stock(t, staple).onHand)
-		cancel := buyer.keyed()
-		path := "/orders/" + order.text("id") + "/cancel"
-		first := cancel.do(t, http.StatusOK, http.MethodPost, path, nil)
-		require.Equal(t, "cancelled", first.text("status"))
-		require.Equal(t, "cancel.requested", first.text("reason"))
-		again := cancel.do(t, http.StatusOK, http.MethodPost, path, nil)
-		require.Equal(t, first.raw, again.raw)
-		require.Equal(t, "true", again.header.Get("Idempotency-Replayed"))
-		buyer.reaches(t, "/payments/"+order.text("payment_id"), "voided")
-		require.Equal(t, []string{"voided"}, statuses(s.ledger(t, admin, order.text("id"))))
-		s.settles(t, staple, before)
+		order := buyer.Buy(t, shoptest.Staple, 5, "tok_visa")
+		require.Equal(t, before.OnHand-5, s.Stock(t, shoptest.Staple).OnHand)
+		cancel := buyer.Keyed()
+		path := "/orders/" + order.Text("id") + "/cancel"
+		first := cancel.Do(t, http.StatusOK, http.MethodPost, path, nil)
+		require.Equal(t, "cancelled", first.Text("status"))
+		require.Equal(t, "cancel.requested", first.Text("reason"))
+		again := cancel.Do(t, http.StatusOK, http.MethodPost, path, nil)
+		require.Equal(t, first.Raw, again.Raw)
+		require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+		buyer.Reaches(t, "/payments/"+order.Text("payment_id"), "voided")
+		require.Equal(t, []string{"voided"}, shoptest.Statuses(s.Ledger(t, admin, order.Text("id"))))
+		s.Settles(t, shoptest.Staple, before)
 
-		order = buyer.buy(t, staple, 2, "tok_visa")
-		require.Equal(t, "confirmed", order.text("status"), order.raw)
-		shipment := s.dispatched(t, admin, order.text("id"))
-		buyer.keyed().refused(t, http.StatusConflict, "order.not_cancellable", http.MethodPost, "/orders/"+order.text("id")+"/cancel", nil)
-		admin.do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/deliver", nil)
-		buyer.reaches(t, "/orders/"+order.text("id"), "delivered")
+		order = buyer.Buy(t, shoptest.Staple, 2, "tok_visa")
+		require.Equal(t, "confirmed", order.Text("status"), order.Raw)
+		shipment := s.Dispatched(t, admin, order.Text("id"))
+		buyer.Keyed().Refused(t, http.StatusConflict, "order.not_cancellable", http.MethodPost, "/orders/"+order.Text("id")+"/cancel", nil)
+		admin.Do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/deliver", nil)
+		buyer.Reaches(t, "/orders/"+order.Text("id"), "delivered")
 
-		total := order.number(t, "totals.total.amount")
-		refunds := "/payments/" + order.text("payment_id") + "/refunds"
-		part := func(n int64) object { return object{"amount": object{"amount": n, "currency": "USD"}} }
-		admin.refused(t, http.StatusBadRequest, "idempotency_key.missing", http.MethodPost, refunds, part(1))
-		refund := admin.keyed()
-		require.Equal(t, int64(100), refund.do(t, http.StatusCreated, http.MethodPost, refunds, part(100)).number(t, "refunded.amount"))
-		require.Equal(t, int64(100), refund.do(t, http.StatusCreated, http.MethodPost, refunds, part(100)).number(t, "refunded.amount"), "the same refund")
-		admin.keyed().refused(t, http.StatusConflict, "payment.not_refundable", http.MethodPost, refunds, part(total))
-		require.Equal(t, total, admin.keyed().do(t, http.StatusCreated, http.MethodPost, refunds, part(total-100)).number(t, "refunded.amount"))
-		require.Equal(t, []string{"refunded"}, statuses(s.ledger(t, admin, order.text("id"))))
+		total := order.Number(t, "totals.total.amount")
+		refunds := "/payments/" + order.Text("payment_id") + "/refunds"
+		part := func(n int64) shoptest.Object {
+			return shoptest.Object{"amount": shoptest.Object{"amount": n, "currency": "USD"}}
+		}
+		admin.Refused(t, http.StatusBadRequest, "idempotency_key.missing", http.MethodPost, refunds, part(1))
+		refund := admin.Keyed()
+		require.Equal(t, int64(100), refund.Do(t, http.StatusCreated, http.MethodPost, refunds, part(100)).Number(t, "refunded.amount"))
+		require.Equal(t, int64(100), refund.Do(t, http.StatusCreated, http.MethodPost, refunds, part(100)).Number(t, "refunded.amount"), "the same refund")
+		admin.Keyed().Refused(t, http.StatusConflict, "payment.not_refundable", http.MethodPost, refunds, part(total))
+		require.Equal(t, total, admin.Keyed().Do(t, http.StatusCreated, http.MethodPost, refunds, part(total-100)).Number(t, "refunded.amount"))
+		require.Equal(t, []string{"refunded"}, shoptest.Statuses(s.Ledger(t, admin, order.Text("id"))))
 
-		wallet := orderBody("")
-		wallet["payment"] = object{"method": "wallet"}
-		buyer.keyed().refused(t, http.StatusUnprocessableEntity, "payment.method_unsupported", http.MethodPost, "/orders", wallet)
-		s.settles(t, staple, stock{onHand: before.onHand - 2})
-		s.audited(t)
+		wallet := shoptest.OrderBody("")
+		wallet["payment"] = shoptest.Object{"method": "wallet"}
+		buyer.Keyed().Refused(t, http.StatusUnprocessableEntity, "payment.method_unsupported", http.MethodPost, "/orders", wallet)
+		s.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: before.OnHand - 2})
+		s.Audited(t)
 	})
 }
 
-func promotion(code string, limit int) object {
+func promotion(code string, limit int) shoptest.Object {
 	now := time.Now().UTC()
-	return object{
+	return shoptest.Object{
 		"code": code, "kind": "percent", "value": 10, "usage_limit": limit,
 		"starts_at": now.Add(-time.Hour).Format(time.RFC3339), "ends_at": now.Add(time.Hour).Format(time.RFC3339),
 	}
@@ -68,98 +72,98 @@ func promotion(code string, limit int) object {
 // buyers race for a promotion that is good once.
 func TestCartAndPromotion(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, at site) {
-		s := serve(t, at)
+	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+		s := shoptest.Serve(t, at)
 		email := "guest@example.com"
-		s.anyone().do(t, http.StatusCreated, http.MethodPost, "/users", object{"email": email, "password": password, "name": "Guest"})
-		s.logIn(t, email, password).putInCart(t, staple, 1)
-		opened := s.anyone().putInCart(t, staple, 2)
-		guest := s.anyone().with("X-Cart-Token", opened.header.Get("X-Cart-Token"))
-		require.Equal(t, int64(2), guest.get(t, "/cart").number(t, "lines.0.quantity"))
-		guest.putInCart(t, "fiddle-leaf-fig--large", 1)
-		session := guest.do(t, http.StatusCreated, http.MethodPost, "/sessions", object{"email": email, "password": password})
-		merged := s.anyone().with("Authorization", "Bearer "+session.text("access_token")).get(t, "/cart")
-		require.Len(t, merged.at("lines"), 2, merged.raw)
-		require.Equal(t, int64(3), merged.number(t, "lines.0.quantity"), merged.raw)
-		guest.refused(t, http.StatusNotFound, "cart.unknown_token", http.MethodGet, "/cart", nil)
+		s.Anyone().Do(t, http.StatusCreated, http.MethodPost, "/users", shoptest.Object{"email": email, "password": shoptest.Password, "name": "Guest"})
+		s.LogIn(t, email, shoptest.Password).PutInCart(t, shoptest.Staple, 1)
+		opened := s.Anyone().PutInCart(t, shoptest.Staple, 2)
+		guest := s.Anyone().With("X-Cart-Token", opened.Header.Get("X-Cart-Token"))
+		require.Equal(t, int64(2), guest.Get(t, "/cart").Number(t, "lines.0.quantity"))
+		guest.PutInCart(t, "fiddle-leaf-fig--large", 1)
+		session := guest.Do(t, http.StatusCreated, http.MethodPost, "/sessions", shoptest.Object{"email": email, "password": shoptest.Password})
+		merged := s.Anyone().With("Authorization", "Bearer "+session.Text("access_token")).Get(t, "/cart")
+		require.Len(t, merged.At("lines"), 2, merged.Raw)
+		require.Equal(t, int64(3), merged.Number(t, "lines.0.quantity"), merged.Raw)
+		guest.Refused(t, http.StatusNotFound, "cart.unknown_token", http.MethodGet, "/cart", nil)
 
-		admin := s.admin(t)
-		admin.do(t, http.StatusCreated, http.MethodPost, "/promotions", promotion("ONCE", 1))
-		admin.refused(t, http.StatusConflict, "promotion.exists", http.MethodPost, "/promotions", promotion("once", 1))
-		body := orderBody("tok_visa")
+		admin := s.Admin(t)
+		admin.Do(t, http.StatusCreated, http.MethodPost, "/promotions", promotion("ONCE", 1))
+		admin.Refused(t, http.StatusConflict, "promotion.exists", http.MethodPost, "/promotions", promotion("once", 1))
+		body := shoptest.OrderBody("tok_visa")
 		body["promo_code"] = "ONCE"
 		var ids [2]string
-		buyers := [2]client{s.customer(t), s.customer(t)}
+		buyers := [2]shoptest.Client{s.Customer(t), s.Customer(t)}
 		for i, b := range buyers {
-			b.putInCart(t, staple, 1)
-			ids[i] = b.keyed().do(t, http.StatusAccepted, http.MethodPost, "/orders", body).text("id")
+			b.PutInCart(t, shoptest.Staple, 1)
+			ids[i] = b.Keyed().Do(t, http.StatusAccepted, http.MethodPost, "/orders", body).Text("id")
 		}
 		outcomes := map[string]int{}
 		for i, b := range buyers {
-			o := b.decided(t, ids[i])
-			outcomes[o.text("status")+" "+o.text("reason")]++
-			if o.text("status") == "confirmed" {
-				require.Equal(t, o.number(t, "totals.subtotal.amount"), 10*o.number(t, "totals.discount.amount"))
+			o := b.Decided(t, ids[i])
+			outcomes[o.Text("status")+" "+o.Text("reason")]++
+			if o.Text("status") == "confirmed" {
+				require.Equal(t, o.Number(t, "totals.subtotal.amount"), 10*o.Number(t, "totals.discount.amount"))
 			} else {
-				require.Empty(t, s.ledger(t, admin, ids[i]))
+				require.Empty(t, s.Ledger(t, admin, ids[i]))
 			}
 		}
 		require.Equal(t, map[string]int{"confirmed ": 1, "rejected promotion.invalid": 1}, outcomes)
-		s.audited(t)
+		s.Audited(t)
 	})
 }
 
 // TestRefusals sends what the API must not take. None of it may leave a trace.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, at site) {
-		s := serve(t, at)
-		admin, buyer := s.admin(t), s.customer(t)
+	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+		s := shoptest.Serve(t, at)
+		admin, buyer := s.Admin(t), s.Customer(t)
 
-		product := object{"handle": "snake-plant-e2e", "title": "Snake", "variants": []object{{"sku": "snake-e2e"}}}
-		made := admin.do(t, http.StatusCreated, http.MethodPost, "/products", product)
-		seen := made.header.Get("ETag")
+		product := shoptest.Object{"handle": "snake-plant-e2e", "title": "Snake", "variants": []shoptest.Object{{"sku": "snake-e2e"}}}
+		made := admin.Do(t, http.StatusCreated, http.MethodPost, "/products", product)
+		seen := made.Header.Get("ETag")
 		require.NotEmpty(t, seen)
 		product["title"] = "Snake plant"
-		changed := admin.with("If-Match", seen).do(t, http.StatusOK, http.MethodPut, "/products/snake-plant-e2e", product)
-		require.NotEqual(t, seen, changed.header.Get("ETag"))
-		a := admin.with("If-Match", seen).do(t, http.StatusPreconditionFailed, http.MethodPut, "/products/snake-plant-e2e", product)
-		require.NotEmpty(t, a.text("code"), a.raw)
-		s.anyone().do(t, http.StatusNotFound, http.MethodGet, "/products/snake-plant-e2e", nil)
-		admin.do(t, http.StatusOK, http.MethodPost, "/products/snake-plant-e2e/publish", nil)
-		s.anyone().get(t, "/products/snake-plant-e2e")
+		changed := admin.With("If-Match", seen).Do(t, http.StatusOK, http.MethodPut, "/products/snake-plant-e2e", product)
+		require.NotEqual(t, seen, changed.Header.Get("ETag"))
+		a := admin.With("If-Match", seen).Do(t, http.StatusPreconditionFailed, http.MethodPut, "/products/snake-plant-e2e", product)
+		require.NotEmpty(t, a.Text("code"), a.Raw)
+		s.Anyone().Do(t, http.StatusNotFound, http.MethodGet, "/products/snake-plant-e2e", nil)
+		admin.Do(t, http.StatusOK, http.MethodPost, "/products/snake-plant-e2e/publish", nil)
+		s.Anyone().Get(t, "/products/snake-plant-e2e")
 
-		bad := orderBody("tok_visa")
+		bad := shoptest.OrderBody("tok_visa")
 		bad["shipping_method"] = "pigeon"
-		bad["shipping_address"].(object)["country"] = "England"
-		a = buyer.keyed().do(t, http.StatusUnprocessableEntity, http.MethodPost, "/orders", bad)
+		bad["shipping_address"].(shoptest.Object)["country"] = "England"
+		a = buyer.Keyed().Do(t, http.StatusUnprocessableEntity, http.MethodPost, "/orders", bad)
 		require.ElementsMatch(t, []string{"/shipping_method", "/shipping_address/country"}, pointers(t, a))
-		a = s.anyone().do(t, http.StatusUnprocessableEntity, http.MethodPost, "/users", object{"email": "x@example.com", "password": "short", "name": "X"})
+		a = s.Anyone().Do(t, http.StatusUnprocessableEntity, http.MethodPost, "/users", shoptest.Object{"email": "x@example.com", "password": "short", "name": "X"})
 		require.Equal(t, []string{"/password"}, pointers(t, a))
 
 		for name, body := range map[string]string{
 			"unknown field": `{"quantity":1,"colour":"red"}`, "wrong type": `{"quantity":"1"}`, "trailing data": `{"quantity":1} {}`, "no JSON": `quantity=1`,
 		} {
-			a, err := buyer.try(t.Context(), http.MethodPut, "/cart/items/"+staple, body)
+			a, err := buyer.Try(t.Context(), http.MethodPut, "/cart/items/"+shoptest.Staple, body)
 			require.NoError(t, err, name)
-			require.Equal(t, http.StatusBadRequest, a.status, "%s: %s", name, a.raw)
-			require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), name)
+			require.Equal(t, http.StatusBadRequest, a.Status, "%s: %s", name, a.Raw)
+			require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), name)
 		}
 		large := `{"quantity":1,"note":"` + strings.Repeat("x", 1<<20) + `"}`
-		require.NotEmpty(t, buyer.do(t, http.StatusRequestEntityTooLarge, http.MethodPut, "/cart/items/"+staple, large).text("code"))
-		buyer.refused(t, http.StatusUnprocessableEntity, "cart.unknown_sku", http.MethodPut, "/cart/items/no-such-thing", object{"quantity": 1})
-		require.Empty(t, buyer.get(t, "/cart").at("lines"))
-		require.Empty(t, buyer.get(t, "/orders").at("items"))
+		require.NotEmpty(t, buyer.Do(t, http.StatusRequestEntityTooLarge, http.MethodPut, "/cart/items/"+shoptest.Staple, large).Text("code"))
+		buyer.Refused(t, http.StatusUnprocessableEntity, "cart.unknown_sku", http.MethodPut, "/cart/items/no-such-thing", shoptest.Object{"quantity": 1})
+		require.Empty(t, buyer.Get(t, "/cart").At("lines"))
+		require.Empty(t, buyer.Get(t, "/orders").At("items"))
 	})
 }
 
-func pointers(t *testing.T, a answer) []string {
+func pointers(t *testing.T, a shoptest.Answer) []string {
 	t.Helper()
 	out := []string{}
-	list, _ := a.at("errors").([]any)
+	list, _ := a.At("errors").([]any)
 	for _, e := range list {
-		out = append(out, e.(object)["pointer"].(string))
+		out = append(out, e.(shoptest.Object)["pointer"].(string))
 	}
-	require.NotEmpty(t, out, a.raw)
+	require.NotEmpty(t, out, a.Raw)
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
@@ -25,12 +26,12 @@ func TestDocsInABrowser(t *testing.T) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		testenv.Skip(t, "chromium", err.Error())
 	}
-	s := serve(t, newSite(t))
+	s := shoptest.Serve(t, shoptest.NewSite(t))
 	heard := &events{}
 	ctx := browser(t, heard)
 	require.NoError(t, chromedp.Do(ctx,
 		chromedp.EmulateViewport(1280, 1600),
-		chromedp.Navigate(s.shop+"/docs"),
+		chromedp.Navigate(s.Shop+"/docs"),
 		chromedp.WaitVisible(chromedp.CSS(`.opblock-summary-path[data-path="/api/v1/orders"]`)),
 	))
 	shown, err := chromedp.Run(ctx, chromedp.Evaluate[int](`document.querySelectorAll(".opblock").length`))
@@ -56,7 +57,7 @@ func TestDocsInABrowser(t *testing.T) {
 	defer heard.mu.Unlock()
 	require.Empty(t, heard.complaints)
 	require.NotEmpty(t, heard.requests)
-	own, err := url.Parse(s.shop)
+	own, err := url.Parse(s.Shop)
 	require.NoError(t, err)
 	for _, r := range heard.requests {
 		u, err := url.Parse(r)
@@ -70,7 +71,7 @@ func TestDocsInABrowser(t *testing.T) {
 // browser starts a headless browser and a tab; both end with the test.
 func browser(t *testing.T, heard *events) context.Context {
 	t.Helper()
-	bounded, cancel := context.WithTimeout(t.Context(), patience)
+	bounded, cancel := context.WithTimeout(t.Context(), shoptest.Patience)
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),

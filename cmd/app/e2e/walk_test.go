@@ -11,15 +11,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
 // TestWalkThrough does what the README tells a newcomer to do, word for word.
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	blocks := walk(t)
-	onEach(t, func(t *testing.T, at site) {
-		s := serve(t, at.with("BANYAN_RATE_LIMIT=on"))
-		out := s.paste(t, blocks)
+	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+		s := shoptest.Serve(t, at.With("BANYAN_RATE_LIMIT=on"))
+		out := paste(t, s, blocks)
 		require.Len(t, out, len(blocks), "a block printed nothing or the walk stopped: %q", out)
 
 		require.Contains(t, out[1], `"handle":"fiddle-leaf-fig"`)
@@ -59,15 +61,15 @@ func walk(t *testing.T) []string {
 
 // paste runs the blocks in one shell, as if they were pasted into a terminal,
 // but strictly, and gives what each printed.
-func (s *server) paste(t *testing.T, blocks []string) []string {
+func paste(t *testing.T, s *shoptest.Server, blocks []string) []string {
 	t.Helper()
 	const mark = "=== block"
 	script := "set -eu -o pipefail\n" + strings.Join(blocks, "\necho '"+mark+"'\n")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), shoptest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(s.environ(), "SHOP="+s.shop, "OPS="+s.ops, "DATA="+s.data, "APP="+binary)
+	cmd.Env = append(s.Environ(), "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "stdout: %s\nstderr: %s", &stdout, &stderr)

@@ -1,4 +1,4 @@
-package e2e
+package shoptest
 
 import (
 	"os/exec"

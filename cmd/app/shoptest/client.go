@@ -1,0 +1,184 @@
+package shoptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Object is a JSON object.
+type Object = map[string]any
+
+// Client speaks to one server as one user, or as nobody.
+type Client struct {
+	base    string
+	headers map[string]string
+	http    *http.Client
+}
+
+// Anyone is a client without a token.
+func (s *Server) Anyone() Client { return NewClient(s.Shop) }
+
+// NewClient is a client of the server at base, with connections of its own.
+func NewClient(base string) Client {
+	return Client{base: base, http: &http.Client{
+		// Connections of its own: nothing is sent twice or kept from a server that was killed.
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute},
+		Timeout:   Patience,
+	}}
+}
+
+// With is the same client with one more header.
+func (c Client) With(name, value string) Client {
+	headers := map[string]string{name: value}
+	for k, v := range c.headers {
+		if k != name {
+			headers[k] = v
+		}
+	}
+	c.headers = headers
+	return c
+}
+
+// Sends is what the client sends in a header; "" where it does not.
+func (c Client) Sends(name string) string { return c.headers[name] }
+
+// At is the same user at another server.
+func (c Client) At(base string) Client {
+	c.base = base
+	return c
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Raw    string
+	JSON   any // nil where the body is not JSON
+}
+
+// Try sends a request below /api/v1, or at the root where the path starts with
+// "//". An error means that nobody knows what became of it.
+func (c Client) Try(ctx context.Context, method, path string, body any) (Answer, error) {
+	url := c.base + "/api/v1" + path
+	if rest, ok := strings.CutPrefix(path, "//"); ok {
+		url = c.base + "/" + rest
+	}
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			return Answer{}, err
+		}
+		reader = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, reader)
+	if err != nil {
+		return Answer{}, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.GetBody = nil // the transport must not repeat what we do not know
+	}
+	for k, v := range c.headers {
+		req.Header.Set(k, v)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
+	if strings.Contains(res.Header.Get("Content-Type"), "json") && len(raw) > 0 {
+		err = json.Unmarshal(raw, &a.JSON)
+	}
+	return a, err
+}
+
+// Do is Try where an answer must come, with this status.
+func (c Client) Do(t *testing.T, status int, method, path string, body any) Answer {
+	t.Helper()
+	a, err := c.Try(t.Context(), method, path, body)
+	require.NoError(t, err)
+	require.Equal(t, status, a.Status, "%s %s: %s", method, path, a.Raw)
+	return a
+}
+
+// Get is Do for a GET that must be answered with 200.
+func (c Client) Get(t *testing.T, path string) Answer {
+	t.Helper()
+	return c.Do(t, http.StatusOK, http.MethodGet, path, nil)
+}
+
+// Refused is Do where the answer must be a problem with this code.
+func (c Client) Refused(t *testing.T, status int, code, method, path string, body any) Answer {
+	t.Helper()
+	a := c.Do(t, status, method, path, body)
+	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), a.Raw)
+	require.Equal(t, code, a.Text("code"), a.Raw)
+	require.NotEmpty(t, a.Text("trace_id"), a.Raw)
+	return a
+}
+
+// At gives the value at a dotted path: At("items.0.sku"). nil where there is none.
+func (a Answer) At(path string) any {
+	v := a.JSON
+	for key := range strings.SplitSeq(path, ".") {
+		switch in := v.(type) {
+		case Object:
+			v = in[key]
+		case []any:
+			var i int
+			if _, err := fmt.Sscanf(key, "%d", &i); err != nil || i < 0 || i >= len(in) {
+				return nil
+			}
+			v = in[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// Text gives the text at a dotted path; "" where there is none.
+func (a Answer) Text(path string) string {
+	s, _ := a.At(path).(string)
+	return s
+}
+
+// Number gives the number at a dotted path, which must be there.
+func (a Answer) Number(t *testing.T, path string) int64 {
+	t.Helper()
+	n, ok := a.At(path).(float64)
+	require.True(t, ok, "no number at %s of %s", path, a.Raw)
+	return int64(n)
+}
+
+// Until repeats ask until it says that it is done. It asks on the test's own
+// goroutine, so that ask may end the test.
+func Until(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !ask(); {
+		require.False(t, time.Now().After(deadline), "waited too long until %s", what)
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package shoptest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Wish is one purchase that a buyer wants, under one key, until it knows what
+// became of it.
+type Wish struct {
+	Key, Token string
+	Order      string // once it is known
+}
+
+// Crowd is the buyers of a burst. Each has a session; what they do not know they
+// ask again with the same key.
+type Crowd struct {
+	SKU      string
+	OnHand   int64 // pieces of the SKU before the burst
+	Tokens   []string
+	Buyers   []*Buyer
+	Accepted atomic.Int64 // orders that were answered
+	Unknown  atomic.Int64 // requests of which nobody knew what became
+}
+
+// Buyer is one of a crowd.
+type Buyer struct {
+	Client
+	Wishes []*Wish
+}
+
+// NewCrowd registers buyers with so many wishes each, paid in turn by these
+// tokens, and gives them something of their own to buy: onHand pieces of a SKU.
+func (s *Server) NewCrowd(t *testing.T, admin Client, buyers, wishes int, onHand int64, tokens ...string) *Crowd {
+	t.Helper()
+	c := &Crowd{SKU: Staple, OnHand: onHand, Tokens: tokens, Buyers: make([]*Buyer, buyers)}
+	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+c.SKU, Object{"on_hand": onHand})
+	clients := s.Customers(t, buyers)
+	for i, client := range clients {
+		c.Buyers[i] = &Buyer{Client: client}
+		for n := range wishes {
+			c.Buyers[i].Wishes = append(c.Buyers[i].Wishes, &Wish{Key: rand.Text(), Token: tokens[(i+n)%len(tokens)]})
+		}
+	}
+	return c
+}
+
+// Customers registers so many new customers, a few at a time: hashing a password
+// is slow on purpose.
+func (s *Server) Customers(t *testing.T, n int) []Client {
+	t.Helper()
+	out, next := make([]Client, n), atomic.Int64{}
+	var all sync.WaitGroup
+	for range min(n, 4) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				out[i] = s.Customer(t)
+			}
+		})
+	}
+	all.Wait()
+	return out
+}
+
+// Burst lets every buyer make its purchases, one after the other, each at one of
+// the servers in turn, until ctx ends or all is done. at is asked before each
+// attempt, so servers may come and go.
+func (c *Crowd) Burst(ctx context.Context, t *testing.T, at ...func() string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i, b := range c.Buyers {
+		all.Go(func() {
+			for n, w := range b.Wishes {
+				for try := 0; ctx.Err() == nil && w.Order == ""; try++ {
+					err := c.purchase(ctx, b.At(at[(i+n+try)%len(at)]()), w)
+					switch {
+					case err == nil:
+						c.Accepted.Add(1)
+					case errors.Is(err, errRefused):
+						t.Error(err)
+						return
+					default:
+						c.Unknown.Add(1)
+						pause(ctx)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// pause keeps a buyer from asking a server that is down as fast as it can.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(20 * time.Millisecond):
+	}
+}
+
+// Here is an address that stays.
+func (s *Server) Here() string { return s.Shop }
+
+// Wishes counts the purchases of all buyers.
+func (c *Crowd) Wishes() int {
+	n := 0
+	for _, b := range c.Buyers {
+		n += len(b.Wishes)
+	}
+	return n
+}
+
+// errRefused is an answer that repeating does not change.
+var errRefused = errors.New("refused")
+
+// purchase makes sure that there is something in the cart and orders it. After
+// another error than errRefused nobody knows what became of it.
+func (c *Crowd) purchase(ctx context.Context, at Client, w *Wish) error {
+	if _, err := answered(at.Try(ctx, http.MethodPut, "/cart/items/"+c.SKU, Object{"quantity": 1})); err != nil {
+		return err
+	}
+	a, err := answered(at.With("Idempotency-Key", w.Key).With("Prefer", "wait=10").Try(ctx, http.MethodPost, "/orders", OrderBody(w.Token)))
+	if err == nil {
+		w.Order = a.Text("id")
+	}
+	return err
+}
+
+// answered tells what a client that must not give up makes of an answer.
+func answered(a Answer, err error) (Answer, error) {
+	switch {
+	case err != nil:
+		return a, err
+	case a.Status == http.StatusServiceUnavailable, a.Status == http.StatusTooManyRequests, a.Text("code") == "idempotency_key.in_flight":
+		return a, fmt.Errorf("to be repeated: %s", a.Raw)
+	case a.Status >= http.StatusBadRequest:
+		return a, fmt.Errorf("%w: %s", errRefused, a.Raw)
+	}
+	return a, nil
+}
+
+// Outcome is what became of a crowd's wishes.
+type Outcome struct {
+	Confirmed, Declined, Unavailable, OutOfStock, EmptyCart int
+	Sold                                                    int64 // pieces
+}
+
+// Settled checks from outside what became of a burst: every wish is one order and
+// that is decided, the provider's ledger has one charge for each that is
+// confirmed and none that lives for others, and the stock is what it must be.
+func (c *Crowd) Settled(t *testing.T, s *Server, admin Client) Outcome {
+	t.Helper()
+	var out Outcome
+	orders := map[string]bool{}
+	for _, b := range c.Buyers {
+		here := b.At(s.Shop)
+		for _, w := range b.Wishes {
+			require.NotEmpty(t, w.Order, "an order that nobody answered")
+			require.False(t, orders[w.Order], "two keys made one order")
+			orders[w.Order] = true
+			c.judge(t, s, admin, here.Decided(t, w.Order), w, &out)
+		}
+		// No order was made but those that were wished.
+		require.Equal(t, len(b.Wishes), here.countOrders(t))
+	}
+	require.Len(t, orders, c.Wishes())
+	s.Settles(t, c.SKU, Stock{OnHand: c.OnHand - out.Sold})
+	s.Audited(t)
+	return out
+}
+
+// judge compares one decided order with the provider's ledger.
+func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, out *Outcome) {
+	t.Helper()
+	alive := 0
+	for _, charge := range s.Ledger(t, admin, w.Order) {
+		if charge.Status == "authorised" || charge.Status == "captured" {
+			alive++
+			require.Equal(t, o.Number(t, "totals.total.amount"), charge.Amount.Amount)
+		}
+	}
+	switch status, reason := o.Text("status"), o.Text("reason"); {
+	case status == "confirmed":
+		require.NotContains(t, []string{"tok_declined", "tok_insufficient_funds", "tok_error"}, w.Token)
+		require.Equal(t, 1, alive, "charges of order %s", w.Order)
+		out.Confirmed++
+		out.Sold += o.Number(t, "lines.0.quantity")
+		return
+	case status != "rejected":
+		require.Fail(t, "an order is neither confirmed nor rejected", o.Raw)
+	case reason == "payment.declined":
+		out.Declined++
+	case reason == "payment.unavailable":
+		out.Unavailable++
+	case reason == "stock.insufficient":
+		out.OutOfStock++
+	case reason == "cart.empty":
+		// Purchases of one buyer follow one another, and the cart of the last may still be being emptied.
+		out.EmptyCart++
+	default:
+		require.Fail(t, "an order is rejected for a reason that cannot be", o.Raw)
+	}
+	require.Zero(t, alive, "charges of order %s", w.Order)
+}
+
+// countOrders reads all pages of a customer's orders.
+func (c Client) countOrders(t *testing.T) int {
+	t.Helper()
+	n, path := 0, "/orders?limit=100"
+	for {
+		a := c.Get(t, path)
+		items, _ := a.At("items").([]any)
+		n += len(items)
+		next := a.Text("next_cursor")
+		if next == "" {
+			return n
+		}
+		path = "/orders?limit=100&cursor=" + next
+	}
+}

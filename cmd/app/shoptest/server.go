@@ -1,0 +1,157 @@
+package shoptest
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Server is a running "app serve".
+type Server struct {
+	Site
+	Shop, Ops string // http://host:port
+	Cmd       *exec.Cmd
+	Log       *Log
+	Exited    chan struct{} // closed when the process is over
+}
+
+// Serve starts a shop with the demo catalogue and waits until it is open. The
+// process ends with the test, by SIGTERM, and must leave with exit code 0.
+func Serve(t *testing.T, at Site) *Server {
+	t.Helper()
+	s := &Server{Site: at, Log: &Log{}, Exited: make(chan struct{})}
+	s.Cmd = at.Command(context.WithoutCancel(t.Context()), t, "serve", "--demo")
+	s.Cmd.Stderr = s.Log
+	tie(s.Cmd)
+	// A pipe of our own: that of StdoutPipe is closed by Wait before all is read.
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	s.Cmd.Stdout = w
+	require.NoError(t, s.Cmd.Start())
+	require.NoError(t, w.Close())
+	opened := make(chan string, 1)
+	go greeting(r, opened)
+	go func() {
+		_ = s.Cmd.Wait() // how it ended is in ProcessState
+		close(s.Exited)
+	}()
+	t.Cleanup(func() { s.end(t) })
+	s.await(t, opened)
+	return s
+}
+
+func (s *Server) await(t *testing.T, opened <-chan string) {
+	t.Helper()
+	select {
+	case text := <-opened:
+		s.Shop, s.Ops = address(t, "docs", text), address(t, "metrics", text)
+	case <-s.Exited:
+		t.Fatalf("the shop did not start: %s\n%s", s.Cmd.ProcessState, s.Log)
+	case <-time.After(Patience):
+		t.Fatalf("the shop was not open after %s\n%s", Patience, s.Log)
+	}
+}
+
+// greeting reads what the shop prints, tells when it says that it is open, and
+// reads on so that it can never block.
+func greeting(r *os.File, opened chan<- string) {
+	defer func() { _ = r.Close() }()
+	lines, text := bufio.NewScanner(r), strings.Builder{}
+	for lines.Scan() {
+		text.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "Stop with") {
+			opened <- text.String()
+			break
+		}
+	}
+	_, _ = io.Copy(io.Discard, r)
+}
+
+func address(t *testing.T, what, greeting string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^\s+` + what + `\s+(http://[^/]+)/`).FindStringSubmatch(greeting)
+	require.NotNil(t, found, "no address of %s in: %s", what, greeting)
+	return found[1]
+}
+
+// Kill ends the process at once, as a crash would.
+func (s *Server) Kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.Cmd.Process.Kill())
+	<-s.Exited
+}
+
+// Stop asks the process to stop and gives its exit code.
+func (s *Server) Stop(t *testing.T) int {
+	t.Helper()
+	require.NoError(t, s.Cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-s.Exited:
+	case <-time.After(Patience):
+		_ = s.Cmd.Process.Kill()
+		t.Fatalf("the shop did not stop within %s\n%s", Patience, s.Log)
+	}
+	return s.Cmd.ProcessState.ExitCode()
+}
+
+// end stops a process that still runs, and shows its log when the test failed.
+func (s *Server) end(t *testing.T) {
+	select {
+	case <-s.Exited: // killed or stopped by the test, or crashed
+		status, _ := s.Cmd.ProcessState.Sys().(syscall.WaitStatus)
+		killed := status.Signaled() && status.Signal() == syscall.SIGKILL
+		if !killed && !s.Cmd.ProcessState.Success() {
+			t.Errorf("the shop ended: %s", s.Cmd.ProcessState)
+		}
+	default:
+		if code := s.Stop(t); code != 0 {
+			t.Errorf("the shop left with exit code %d after SIGTERM", code)
+		}
+	}
+	if t.Failed() {
+		t.Logf("log of the shop:\n%s", s.Log)
+	}
+}
+
+// demoPassword is the password of the demo's admin.
+func (s *Server) demoPassword(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(s.Data, "demo-admin-password"))
+	require.NoError(t, err)
+	return strings.TrimSpace(string(raw))
+}
+
+// Log keeps what a process wrote, the last part of it when that is much.
+type Log struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const logLimit = 64 << 10 // bytes
+
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	if len(l.text) > 2*logLimit {
+		l.text = append([]byte(nil), l.text[len(l.text)-logLimit:]...)
+	}
+	return len(p), nil
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}

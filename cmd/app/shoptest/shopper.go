@@ -1,0 +1,189 @@
+package shoptest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What tests buy with.
+const (
+	Password = "correct horse battery"
+	Staple   = "fiddle-leaf-fig--small" // of the demo catalogue
+)
+
+// Customer registers somebody new and logs in.
+func (s *Server) Customer(t *testing.T) Client {
+	t.Helper()
+	email := strings.ToLower(rand.Text()) + "@example.com"
+	s.Anyone().Do(t, http.StatusCreated, http.MethodPost, "/users", Object{"email": email, "password": Password, "name": "Ada"})
+	return s.LogIn(t, email, Password)
+}
+
+// LogIn is the client of a user who has just logged in.
+func (s *Server) LogIn(t *testing.T, email, password string) Client {
+	t.Helper()
+	a := s.Anyone().Do(t, http.StatusCreated, http.MethodPost, "/sessions", Object{"email": email, "password": password})
+	require.Equal(t, "Bearer", a.Text("token_type"))
+	return s.Anyone().With("Authorization", "Bearer "+a.Text("access_token"))
+}
+
+// Admin is the demo's admin.
+func (s *Server) Admin(t *testing.T) Client {
+	t.Helper()
+	return s.LogIn(t, "admin@banyan.example", s.demoPassword(t))
+}
+
+// PutInCart sets how many of a SKU are in the cart.
+func (c Client) PutInCart(t *testing.T, sku string, quantity int) Answer {
+	t.Helper()
+	return c.Do(t, http.StatusOK, http.MethodPut, "/cart/items/"+sku, Object{"quantity": quantity})
+}
+
+// OrderBody is an order paid by a card.
+func OrderBody(token string) Object {
+	return Object{
+		"shipping_address": Object{"name": "Ada", "line1": "1 Fig Lane", "line2": "", "city": "Springfield", "postal_code": "12345", "country": "US"},
+		"shipping_method":  "standard", "payment": Object{"method": "card", "token": token},
+	}
+}
+
+// Keyed is the client with a fresh Idempotency-Key.
+func (c Client) Keyed() Client { return c.With("Idempotency-Key", rand.Text()) }
+
+// Order orders what is in the cart and waits until that is decided.
+func (c Client) Order(t *testing.T, body Object) Answer {
+	t.Helper()
+	a, err := c.Keyed().With("Prefer", "wait=10").Try(t.Context(), http.MethodPost, "/orders", body)
+	require.NoError(t, err)
+	require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, a.Status, a.Raw)
+	return c.Decided(t, a.Text("id"))
+}
+
+// Decided waits until an order is confirmed, rejected or cancelled.
+func (c Client) Decided(t *testing.T, order string) (a Answer) {
+	t.Helper()
+	Until(t, "order "+order+" is decided", func() bool {
+		a = c.Get(t, "/orders/"+order)
+		return a.Text("status") != "pending"
+	})
+	return a
+}
+
+// Reaches waits until what is at path has this status.
+func (c Client) Reaches(t *testing.T, path, status string) (a Answer) {
+	t.Helper()
+	Until(t, path+" becomes "+status, func() bool {
+		a = c.Get(t, path)
+		return a.Text("status") == status
+	})
+	return a
+}
+
+// Emptied waits until the cart is empty: that happens after the confirmation.
+func (c Client) Emptied(t *testing.T) {
+	t.Helper()
+	Until(t, "the cart is empty", func() bool { return c.Get(t, "/cart").At("lines.0") == nil })
+}
+
+// Buy puts a SKU into the cart and orders it.
+func (c Client) Buy(t *testing.T, sku string, quantity int, token string) Answer {
+	t.Helper()
+	c.PutInCart(t, sku, quantity)
+	return c.Order(t, OrderBody(token))
+}
+
+// Dispatched sends a confirmed order off, as staff does, and waits until the
+// payment is captured. It gives the shipment's id.
+func (s *Server) Dispatched(t *testing.T, admin Client, order string) string {
+	t.Helper()
+	var a Answer
+	Until(t, "order "+order+" has a shipment", func() bool {
+		a = admin.Get(t, "/orders/"+order)
+		return a.Text("shipment_id") != ""
+	})
+	shipment := a.Text("shipment_id")
+	admin.Do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/dispatch", Object{"carrier": "Banyan Post", "tracking_number": "BP-1"})
+	admin.Reaches(t, "/payments/"+a.Text("payment_id"), "captured")
+	return shipment
+}
+
+// Stock is the level of a SKU.
+type Stock struct{ OnHand, Reserved int64 }
+
+// Stock reads the level of a SKU.
+func (s *Server) Stock(t *testing.T, sku string) Stock {
+	t.Helper()
+	a := s.Anyone().Get(t, "/stock/"+sku)
+	level := Stock{a.Number(t, "on_hand"), a.Number(t, "reserved")}
+	require.Equal(t, level.OnHand-level.Reserved, a.Number(t, "available"), a.Raw)
+	return level
+}
+
+// Settles waits until the stock of a SKU is as it must be.
+func (s *Server) Settles(t *testing.T, sku string, want Stock) {
+	t.Helper()
+	var got Stock
+	deadline := time.Now().Add(Patience / 2)
+	Until(t, "stock of "+sku, func() bool {
+		got = s.Stock(t, sku)
+		return got == want || time.Now().After(deadline)
+	})
+	require.Equal(t, want, got, sku)
+}
+
+// Charge is one line of the payment provider's own ledger.
+type Charge struct {
+	ID, Reference, Status string
+	Amount                struct {
+		Amount   int64
+		Currency string
+	}
+}
+
+// Ledger reads what the provider has for an order, with an admin's token.
+func (s *Server) Ledger(t *testing.T, admin Client, order string) []Charge {
+	t.Helper()
+	a := admin.At(s.Ops).Get(t, "//sandbox/psp/charges?reference="+order)
+	var list struct{ Items []Charge }
+	require.NoError(t, json.Unmarshal([]byte(a.Raw), &list), a.Raw)
+	for _, c := range list.Items {
+		require.Equal(t, order, c.Reference)
+	}
+	return list.Items
+}
+
+// Statuses of charges, in their order.
+func Statuses(charges []Charge) []string {
+	out := []string{}
+	for _, c := range charges {
+		out = append(out, c.Status)
+	}
+	return out
+}
+
+// Audited runs the audit beside the shop; it must find nothing.
+func (s *Server) Audited(t *testing.T) {
+	t.Helper()
+	var report struct {
+		Checks []struct {
+			Rule                 string
+			Examined, Violations int
+		}
+		Findings []any
+	}
+	require.NoError(t, json.Unmarshal([]byte(s.OK(t, "audit", "--json")), &report))
+	require.Empty(t, report.Findings)
+	require.NotEmpty(t, report.Checks)
+	examined := 0
+	for _, c := range report.Checks {
+		require.Zero(t, c.Violations, c.Rule)
+		examined += c.Examined
+	}
+	require.Positive(t, examined, "an audit that looked at nothing")
+}

@@ -1,0 +1,173 @@
+// Package shoptest runs the shop as its users do: the real binary as a process
+// of its own, spoken to over HTTP and by its command line, on SQLite and on
+// PostgreSQL. It knows nothing of the shop but what is printed and answered, so
+// that what is judged with it is judged from outside. Only tests import it.
+package shoptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/testenv"
+)
+
+// Patience is for one wait. It is long because a busy machine is no failure.
+const Patience = 90 * time.Second
+
+// binary is the program under test, built once by Main.
+var binary string
+
+// atOnce is how many tests run at a time: most of their time they wait for a
+// process, so more than there are processors.
+const atOnce = "6"
+
+// Binary is the path of the program that Main built.
+func Binary() string { return binary }
+
+// Main builds the program, with these build tags, and runs the tests. It gives
+// the exit code for TestMain.
+func Main(m *testing.M, tags ...string) int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
+			panic(err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "banyan-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "app")
+	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "github.com/banyan-tree/banyan/cmd/app")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build ./cmd/app: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// Site is where a shop keeps its data, and the settings it is run with.
+type Site struct {
+	Data     string
+	Settings []string // BANYAN_X=value
+}
+
+// OnEach runs fn once per kind of database, with an empty one.
+func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		fn(t, NewSite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		fn(t, NewPostgresSite(t))
+	})
+}
+
+// NewPostgresSite is NewSite on an empty PostgreSQL database.
+func NewPostgresSite(t *testing.T, settings ...string) Site {
+	t.Helper()
+	return NewSite(t, append(settings, "BANYAN_DATABASE_URL="+testenv.PostgresURL(t))...)
+}
+
+// NewSite makes a place for a shop on free ports, without a rate limit: tests
+// ask more than one shopper would.
+func NewSite(t *testing.T, settings ...string) Site {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	return Site{Data: data, Settings: append([]string{
+		"BANYAN_DATA_DIR=" + data, "BANYAN_HTTP_ADDR=127.0.0.1:0", "BANYAN_OPS_ADDR=127.0.0.1:0",
+		"BANYAN_RATE_LIMIT=off", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
+		"BANYAN_IDENTITY_ISSUER=http://shop.example", // tokens outlive a restart on another port
+	}, settings...)}
+}
+
+// Twin is another place on the same settings, and so on the same PostgreSQL
+// database, with a folder of its own: what a second instance needs.
+func (s Site) Twin(t *testing.T) Site {
+	t.Helper()
+	s.Data = filepath.Join(t.TempDir(), "data")
+	return s.With("BANYAN_DATA_DIR=" + s.Data)
+}
+
+// With is the same site with other or more settings.
+func (s Site) With(settings ...string) Site {
+	s.Settings = append(s.Settings[:len(s.Settings):len(s.Settings)], settings...)
+	return s
+}
+
+// Command prepares the binary in an empty folder, so that no settings but those
+// of the site count.
+func (s Site) Command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = s.Environ()
+	return cmd
+}
+
+// Environ is the environment of this process with the settings of the site and no
+// others of the shop.
+func (s Site) Environ() []string {
+	env := []string{}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "BANYAN_") {
+			env = append(env, v)
+		}
+	}
+	return append(env, s.Settings...)
+}
+
+// Result is how a command ended.
+type Result struct {
+	Code           int
+	Stdout, Stderr string
+}
+
+// App runs a command of the binary to its end.
+func (s Site) App(t *testing.T, args ...string) Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	cmd := s.Command(ctx, t, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	require.NoError(t, ctx.Err(), "app %s took too long: %s", strings.Join(args, " "), stderr.String())
+	if exited := (*exec.ExitError)(nil); !errors.As(err, &exited) {
+		require.NoError(t, err)
+	}
+	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// OK is App for a command that must succeed; it gives its standard output.
+func (s Site) OK(t *testing.T, args ...string) string {
+	t.Helper()
+	r := s.App(t, args...)
+	require.Zero(t, r.Code, "app %s\nstdout: %s\nstderr: %s", strings.Join(args, " "), r.Stdout, r.Stderr)
+	return r.Stdout
+}
+
+// JSON runs a command and reads its standard output.
+func (s Site) JSON(t *testing.T, into any, args ...string) {
+	t.Helper()
+	out := s.OK(t, args...)
+	require.NoError(t, json.Unmarshal([]byte(out), into), "app %s: %s", strings.Join(args, " "), out)
+}
