@@ -42,9 +42,20 @@ lint/full: ## golangci-lint with the rules of .golangci.yml (building it takes m
 	@test -x bin/golangci-lint || go build -C tools -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	./bin/golangci-lint run
 
+# Servers of what is measured write to the disk for good, as a shop's must.
+BENCH = set -e; eval "$$(BANYAN_TEST_FSYNC=on .ci/servers start)"; trap '.ci/servers stop' EXIT; go run ./cmd/app/bench
+
 .PHONY: bench
-bench: ## measure what local calls and events cost on this machine
-	go test -run '^$$' -bench . -benchmem ./internal/port ./internal/event
+bench: ## measure what the shop costs beside what this machine can do (BENCH_FLAGS="--quick --only checkout")
+	@$(BENCH) $(BENCH_FLAGS)
+
+.PHONY: bench/full
+bench/full: ## the same with more and longer rounds
+	@$(BENCH) --full $(BENCH_FLAGS)
+
+.PHONY: bench/doc
+bench/doc: ## measure, and put the table into docs/performance.md
+	@$(BENCH) --markdown docs/performance.md $(BENCH_FLAGS)
 
 .PHONY: clean
 clean: ## remove ./bin; ./data stays

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/id"
+)
+
+// publish does the transaction that the limit does: a row of business and its event.
+func (p *pipe) publish(ctx context.Context) error {
+	aggregate := id.V7()
+	return p.source.Atomic(ctx, func(ctx context.Context) error {
+		if err := p.source.Conn(ctx).Exec(`INSERT INTO bench_business (id) VALUES (?)`, aggregate).Error; err != nil {
+			return err
+		}
+		return p.outbox.Publish(ctx, p.kind.New(aggregate, 1, happening{Order: aggregate, Cents: 4550}))
+	})
+}
+
+// throughput publishes n events and waits until each has had its effect.
+func (p *pipe) throughput(ctx context.Context, n int) (time.Duration, error) {
+	before, start := p.applied.Load(), time.Now()
+	if err := parallel(ctx, writers, n, func(ctx context.Context, _ int) error { return p.publish(ctx) }); err != nil {
+		return 0, err
+	}
+	if err := p.bus.Drain(ctx); err != nil {
+		return 0, err
+	}
+	took := time.Since(start)
+	// A rolled back batch applies twice, so only the rows tell.
+	if p.applied.Load()-before < int64(n) {
+		return 0, fmt.Errorf("%d events were published, but %d applied", n, p.applied.Load()-before)
+	}
+	return took, p.equal(ctx)
+}
+
+// equal checks that there are as many effects as causes.
+func (p *pipe) equal(ctx context.Context) error {
+	var causes, effects int64
+	err := errors.Join(
+		p.source.Conn(ctx).Raw(`SELECT count(*) FROM bench_business`).Scan(&causes).Error,
+		p.target.Conn(ctx).Raw(`SELECT count(*) FROM bench_effects`).Scan(&effects).Error)
+	if err == nil && causes != effects {
+		err = fmt.Errorf("%d events were published, but %d had their effect", causes, effects)
+	}
+	return err
+}
+
+// latency publishes 300 events a second and gives how long each took from its
+// record to its effect, in milliseconds.
+func (p *pipe) latency(ctx context.Context, n int) (figures, error) {
+	p.lags.mu.Lock()
+	p.lags.list = nil
+	p.lags.mu.Unlock()
+	tick := time.NewTicker(time.Second / 300)
+	defer tick.Stop()
+	for range n {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+		if err := p.publish(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.bus.Drain(ctx); err != nil {
+		return nil, err
+	}
+	p.lags.mu.Lock()
+	defer p.lags.mu.Unlock()
+	return milliseconds(p.lags.list), nil
+}
+
+// openPostgres opens a pool and runs statements.
+func openPostgres(ctx context.Context, address string, size int, statements ...string) (*sql.DB, error) {
+	pool, err := sql.Open("pgx", address)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	for _, text := range statements {
+		if _, err := pool.ExecContext(ctx, text); err != nil {
+			return nil, errors.Join(err, pool.Close())
+		}
+	}
+	return pool, nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+)
+
+// Report is a whole run.
+type Report struct {
+	Machine Machine `json:"machine"`
+	Rows    []Row   `json:"rows"`
+}
+
+// read gives an earlier report.
+func read(file string) (Report, error) {
+	var r Report
+	if file == "" {
+		return r, nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, fmt.Errorf("%s is no output of bench --json: %w", file, err)
+	}
+	return r, nil
+}
+
+// print writes the table for a terminal.
+func (r Report) print(out io.Writer) error {
+	fmt.Fprintln(out, r.Machine)
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	area := ""
+	for _, row := range r.Rows {
+		if row.Area != area {
+			area = row.Area
+			fmt.Fprintf(w, "\n%s\tours\tlimit\tratio\tbar\t\tthe limit is\n", strings.ToUpper(area))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.What, row.ours(), row.limit(), row.ratio(), row.bar(), row.mark(), row.Is)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	passed, judged := r.score()
+	_, err := fmt.Fprintf(out, "\n%d of %d bars are reached.\n", passed, judged)
+	return err
+}
+
+func (r Report) score() (passed, judged int) {
+	for _, row := range r.Rows {
+		if row.Pass != nil {
+			judged++
+			if *row.Pass {
+				passed++
+			}
+		}
+	}
+	return passed, judged
+}
+
+// markdown writes the tables for a document.
+func (r Report) markdown() string {
+	var b strings.Builder
+	passed, judged := r.score()
+	fmt.Fprintf(&b, "%s. %d of %d bars are reached.\n", r.Machine, passed, judged)
+	area := ""
+	for _, row := range r.Rows {
+		if row.Area != area {
+			area = row.Area
+			fmt.Fprintf(&b, "\n**%s**\n\n| | ours | limit | ratio | bar | | the limit is |\n|---|---|---|---|---|---|---|\n", strings.ToUpper(area[:1])+area[1:])
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", row.What, row.ours(), row.limit(), row.ratio(), row.bar(), row.mark(), row.Is)
+	}
+	return b.String()
+}
+
+// The table of a document stands between these.
+const (
+	tableBegin = "<!-- bench: begin, written by make bench/doc -->"
+	tableEnd   = "<!-- bench: end -->"
+)
+
+// replaceTable puts a table between the markers of a file.
+func replaceTable(file, table string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(raw), tableBegin)
+	_, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		return fmt.Errorf("%s has no place for the table: write the lines %q and %q where it shall stand", file, tableBegin, tableEnd)
+	}
+	text := before + tableBegin + "\n\n" + strings.TrimSpace(table) + "\n\n" + tableEnd + after
+	return os.WriteFile(file, []byte(text), 0o644) //nolint:gosec // a document
+}
