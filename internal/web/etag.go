@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -21,18 +19,11 @@ func ParseETag(ifMatch string) (int64, error) {
 	if strings.TrimSpace(ifMatch) == "*" {
 		return AnyVersion, nil
 	}
-	text, err := strconv.Unquote(strings.TrimSpace(ifMatch))
-	version, parseErr := strconv.ParseInt(text, 10, 64)
-	if err != nil || parseErr != nil || version < 0 {
+	tag := strings.TrimSpace(ifMatch)
+	version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+	if err != nil || version < 0 || tag != ETag(version) { // one version has one tag
 		return 0, fault.Malformed.Errorf(`If-Match must be the ETag of the last answer, such as "7"`).
 			WithField("header/If-Match", `must be an ETag such as "7"`)
 	}
 	return version, nil
-}
-
-// strictUnmarshal refuses fields that v does not have.
-func strictUnmarshal(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	return dec.Decode(v)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/banyan-tree/banyan/internal/cursor"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/orders"
@@ -104,7 +105,7 @@ type position struct {
 }
 
 func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[orders.Order]], error) {
-	from, err := web.DecodeCursor[position](in.Cursor)
+	from, err := cursor.Decode[position](in.Cursor)
 	if err != nil {
 		return web.Reply[web.Page[orders.Order]]{}, err
 	}
@@ -121,7 +122,7 @@ func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[orders
 		answer.Items = []orders.Order{}
 	}
 	if page.Next != "" {
-		next, err := web.EncodeCursor(position{page.Next})
+		next, err := cursor.Encode(position{page.Next})
 		if err != nil {
 			return web.Reply[web.Page[orders.Order]]{}, err
 		}

@@ -2,14 +2,13 @@ package core
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/banyan-tree/banyan/internal/cursor"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/catalog"
@@ -50,7 +49,9 @@ func (s *Service) List(ctx context.Context, req catalog.ListRequest) (catalog.Pr
 	if len(items) > req.Limit {
 		page.Items = items[:req.Limit]
 		last := page.Items[req.Limit-1]
-		page.Next = Position{CreatedAt: last.CreatedAt, ID: last.ID}.cursor()
+		if page.Next, err = (Position{CreatedAt: last.CreatedAt, ID: last.ID}).cursor(); err != nil {
+			return catalog.ProductList{}, fmt.Errorf("list products: %w", err)
+		}
 	}
 	return page, nil
 }
@@ -74,32 +75,35 @@ func query(ctx context.Context, req catalog.ListRequest) (Query, error) {
 		}
 	}
 	if req.After != "" {
-		after, ok := parseCursor(req.After)
-		if !ok {
-			return q, fault.Malformed.Errorf("the cursor is none of ours: take next_cursor of the page before").
-				WithField("query/cursor", "is no cursor of this list")
+		after, err := parseCursor(req.After)
+		if err != nil {
+			return q, err
 		}
 		q.After = &after
 	}
 	return q, nil
 }
 
-func (p Position) cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.CreatedAt.UnixMicro(), 10) + " " + p.ID))
+// place is a Position as a cursor holds it.
+type place struct {
+	At int64  `json:"at"` // unix microseconds
+	ID string `json:"id"`
 }
 
-func parseCursor(s string) (Position, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return Position{}, false
-	}
-	at, id, ok := strings.Cut(string(raw), " ")
-	micros, err := strconv.ParseInt(at, 10, 64)
+func (p Position) cursor() (string, error) {
+	return cursor.Encode(place{p.CreatedAt.UnixMicro(), p.ID})
+}
+
+func parseCursor(s string) (Position, error) {
 	const farthest = 253402300799999999 // the last microsecond of the year 9999
-	if !ok || err != nil || micros < 0 || micros > farthest || !plain(id) {
-		return Position{}, false
+	at, err := cursor.Decode[place](s)
+	if err != nil {
+		return Position{}, err
 	}
-	return Position{CreatedAt: time.UnixMicro(micros).UTC(), ID: id}, true
+	if at.At < 0 || at.At > farthest || !plain(at.ID) {
+		return Position{}, cursor.Foreign()
+	}
+	return Position{CreatedAt: time.UnixMicro(at.At).UTC(), ID: at.ID}, nil
 }
 
 // plain tells whether s may be asked of a database as text.
