@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -119,11 +120,11 @@ func requireAdmin(verify func(ctx context.Context, token string) (port.Principal
 
 func bearer(r *http.Request) (string, error) {
 	const scheme = "Bearer "
-	h := r.Header.Get("Authorization")
-	if len(h) <= len(scheme) || h[:len(scheme)] != scheme {
+	given := r.Header.Values("Authorization")
+	if len(given) != 1 || !strings.HasPrefix(given[0], scheme) {
 		return "", fault.Unauthenticated.Errorf("send an admin's token as \"Authorization: Bearer …\"")
 	}
-	return h[len(scheme):], nil
+	return given[0][len(scheme):], nil
 }
 
 func randomKey() (string, error) {
