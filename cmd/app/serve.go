@@ -172,6 +172,9 @@ func (s *server) opsHandler() http.Handler {
 	if s.psp != nil {
 		mux.Handle(sandboxPath+"/", http.StripPrefix(sandboxPath, s.psp.handler))
 	}
+	if s.cfg.Ops.Profiling {
+		serveProfiles(mux)
+	}
 	return mux
 }
 

@@ -43,11 +43,11 @@ func (b *bench) checkoutOn(ctx context.Context, name, address string, bare func(
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	p, all, err := b.stockedShop(ctx, name, address, b.pick(64, 384, 768))
+	all, err := b.stockedShop(ctx, name, address, b.pick(64, 384, 768))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, all.shop.stop()) }() // it may be another one by then
 	crowds := []*crowd{
 		{clients: 1, orders: b.pick(16, 64, 128)},
 		{clients: 16, orders: len(all.list)},
@@ -77,6 +77,11 @@ func (b *bench) checkoutOn(ctx context.Context, name, address string, bare func(
 		}
 	}
 	b.checkoutRows(name, l.is(), crowds)
+	profiled, err := b.profileCheckout(ctx, all)
+	ours += profiled
+	if err != nil {
+		return err
+	}
 	t, err := l.count(ctx)
 	if err != nil {
 		return err
@@ -96,28 +101,28 @@ func (a *buyers) wave(ctx context.Context, c *crowd, round int) (wave, error) {
 }
 
 // stockedShop starts a shop with something to sell and users to sell it to.
-func (b *bench) stockedShop(ctx context.Context, name, address string, users int) (*shop, *buyers, error) {
+func (b *bench) stockedShop(ctx context.Context, name, address string, users int) (*buyers, error) {
 	b.progress.say("%s, preparing a shop with %d SKUs and %d users", name, skus, users)
 	at, err := b.site(name, address, append(admin(), "BANYAN_RATE_LIMIT=off")...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	csv, err := b.catalogue(skus)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if _, err := at.app(ctx, "import", csv); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p, err := at.serve(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	all, err := p.register(ctx, users)
 	if err != nil {
-		return nil, nil, errors.Join(err, p.stop())
+		return nil, errors.Join(err, p.stop())
 	}
-	return p, all, nil
+	return all, nil
 }
 
 // conserved holds what was measured against the books: as many orders as were

@@ -29,6 +29,7 @@ type options struct {
 	json     bool
 	from     string // a file of earlier --json output, instead of measuring
 	markdown string // file whose table is replaced
+	profile  string // folder for profiles of the shop under load
 	binary   string // empty: built for this run
 }
 
@@ -62,6 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.from, "from", "", "print this `file` of earlier --json output instead of measuring")
 	f.StringVar(&o.markdown, "markdown", "", "put the table into this `file`, between its markers")
+	f.StringVar(&o.profile, "profile", "", "write profiles of the shop under the checkout load into this `folder`, and tell where its time goes")
 	f.StringVar(&o.binary, "binary", "", "measure this `file`; without it the shop is built first")
 	if err := f.Parse(args); err != nil {
 		return o, err

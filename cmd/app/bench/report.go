@@ -13,6 +13,8 @@ import (
 type Report struct {
 	Machine Machine `json:"machine"`
 	Rows    []Row   `json:"rows"`
+	// Profiles are there when they were asked for.
+	Profiles []Profile `json:"profiles,omitempty"`
 }
 
 // read gives an earlier report.
@@ -47,8 +49,14 @@ func (r Report) print(out io.Writer) error {
 		return err
 	}
 	passed, judged := r.score()
-	_, err := fmt.Fprintf(out, "\n%d of %d bars are reached.\n", passed, judged)
-	return err
+	fmt.Fprintf(out, "\n%d of %d bars are reached.\n", passed, judged)
+	for _, p := range r.Profiles {
+		fmt.Fprintf(out, "\nProcessor time of the shop, %s\n", p.Load)
+		for _, l := range p.Layers {
+			fmt.Fprintf(out, "%5.1f %%  %s\n", 100*l.Share, l.Name)
+		}
+	}
+	return nil
 }
 
 func (r Report) score() (passed, judged int) {
@@ -75,6 +83,12 @@ func (r Report) markdown() string {
 			fmt.Fprintf(&b, "\n**%s**\n\n| | ours | limit | ratio | bar | | the limit is |\n|---|---|---|---|---|---|---|\n", strings.ToUpper(area[:1])+area[1:])
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", row.What, row.ours(), row.limit(), row.ratio(), row.bar(), row.mark(), row.Is)
+	}
+	for _, p := range r.Profiles {
+		fmt.Fprintf(&b, "\n**Where the processor time goes: checkout on %s**\n\n| part | share |\n|---|---|\n", p.Load)
+		for _, l := range p.Layers {
+			fmt.Fprintf(&b, "| %s | %.1f %% |\n", l.Name, 100*l.Share)
+		}
 	}
 	return b.String()
 }
