@@ -43,7 +43,7 @@ func (b *bench) checkoutOn(ctx context.Context, name, address string, bare func(
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	all, err := b.stockedShop(ctx, name, address, b.pick(64, 384, 768))
+	all, err := b.stockedShop(ctx, name, address, b.pick(64, 256, 512))
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func (b *bench) checkoutOn(ctx context.Context, name, address string, bare func(
 	}
 	ours, limited := 0, 0
 	// Round 0 warms both sides up and is not counted.
-	for round := range 1 + b.pick(1, 4, 10) {
+	for round := range 1 + b.pick(1, 3, 9) {
 		for _, c := range crowds {
-			b.progress.say("%s, round %d of %d, %d clients", name, round, b.pick(1, 4, 10), c.clients)
+			b.progress.say("%s, round %d of %d, %d clients", name, round, b.pick(1, 3, 9), c.clients)
 			w, err := all.wave(ctx, c, round)
 			if err != nil {
 				return err
@@ -77,6 +77,9 @@ func (b *bench) checkoutOn(ctx context.Context, name, address string, bare func(
 		}
 	}
 	b.checkoutRows(name, l.is(), crowds)
+	if err := b.loadedRows(ctx, name, all.shop); err != nil {
+		return err
+	}
 	profiled, err := b.profileCheckout(ctx, all)
 	ours += profiled
 	if err != nil {
@@ -101,9 +104,9 @@ func (a *buyers) wave(ctx context.Context, c *crowd, round int) (wave, error) {
 }
 
 // stockedShop starts a shop with something to sell and users to sell it to.
-func (b *bench) stockedShop(ctx context.Context, name, address string, users int) (*buyers, error) {
+func (b *bench) stockedShop(ctx context.Context, name, address string, users int, settings ...string) (*buyers, error) {
 	b.progress.say("%s, preparing a shop with %d SKUs and %d users", name, skus, users)
-	at, err := b.site(name, address, append(admin(), "BANYAN_RATE_LIMIT=off")...)
+	at, err := b.site(name, address, append(append(admin(), "BANYAN_RATE_LIMIT=off"), settings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,4 +175,20 @@ func (b *bench) checkoutRows(name, is string, crowds []*crowd) {
 		Area: "checkout", What: name + ", 64 clients against 16", Unit: "orders/s", Ours: sixtyfour.ours.median(), Limit: sixteen.ours.median(),
 		Ratio: paired(sixtyfour.ours, sixteen.ours).median(), Is: "our own 16 clients", Bar: ratioAtLeast(0.9),
 	})
+}
+
+// loadedRows tells what a shop holds after the load, and the most it held.
+func (b *bench) loadedRows(ctx context.Context, name string, p *shop) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(settle):
+	}
+	now, most, err := p.memory()
+	if err != nil {
+		return err
+	}
+	b.add(Row{Area: "memory", What: name + ", after the checkout load, resident", Unit: "MB", Ours: now},
+		Row{Area: "memory", What: name + ", the most during it, resident", Unit: "MB", Ours: most})
+	return nil
 }

@@ -23,8 +23,11 @@ type experiment struct {
 func experiments() []experiment {
 	return []experiment{
 		{"calls", measureCalls},
-		{"checkout", measureCheckout},
+		{"start", measureStart},
+		{"import", measureImport},
+		{"read", measureRead},
 		{"events", measureEvents},
+		{"checkout", measureCheckout},
 	}
 }
 
@@ -67,6 +70,7 @@ func measure(ctx context.Context, o options, stderr io.Writer) (Report, error) {
 	if len(b.report.Rows) == 0 {
 		return Report{}, errors.New("nothing could be measured")
 	}
+	b.report.group()
 	return b.report, nil
 }
 

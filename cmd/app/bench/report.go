@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -31,6 +33,17 @@ func read(file string) (Report, error) {
 		return r, fmt.Errorf("%s is no output of bench --json: %w", file, err)
 	}
 	return r, nil
+}
+
+// group puts the rows of an area together, in the order in which they came.
+func (r *Report) group() {
+	first := map[string]int{}
+	for i, row := range r.Rows {
+		if _, seen := first[row.Area]; !seen {
+			first[row.Area] = i
+		}
+	}
+	slices.SortStableFunc(r.Rows, func(a, b Row) int { return cmp.Compare(first[a.Area], first[b.Area]) })
 }
 
 // print writes the table for a terminal.

@@ -64,6 +64,13 @@ func TestTableFromJSON(t *testing.T) {
 	require.ErrorContains(t, run(context.Background(), options{from: doc}, &out, &stderr), "no output of bench --json")
 }
 
+func TestAreasAreKeptTogether(t *testing.T) {
+	t.Parallel()
+	r := Report{Rows: []Row{{Area: "start", What: "1"}, {Area: "memory", What: "2"}, {Area: "start", What: "3"}, {Area: "memory", What: "4"}}}
+	r.group()
+	require.Equal(t, []Row{{Area: "start", What: "1"}, {Area: "start", What: "3"}, {Area: "memory", What: "2"}, {Area: "memory", What: "4"}}, r.Rows)
+}
+
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer
