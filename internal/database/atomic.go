@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 )
 
 const (
@@ -94,9 +96,11 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hoo
 		t.rollback(ctx)
 		return nil, false, err
 	}
+	crashpoint.Hit(db.module, "before-commit")
 	if err := t.commit(ctx); err != nil {
 		return nil, lost(err), fmt.Errorf("commit transaction of %s: %w", db.module, err)
 	}
+	crashpoint.Hit(db.module, "after-commit")
 	return t.hooks, false, nil
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	gooseStore "github.com/pressly/goose/v3/database"
+
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 )
 
 // Migrations is a named set of goose SQL files with a version table of its own.
@@ -100,9 +102,11 @@ func (db *DB) migrations(ctx context.Context, sets []Migrations, do func(Migrati
 		if err != nil {
 			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
 		}
+		crashpoint.Hit(db.module, "before-migration")
 		if err := do(set, p); err != nil {
 			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, Fault(ctx, err))
 		}
+		crashpoint.Hit(db.module, "after-migration")
 	}
 	return nil
 }

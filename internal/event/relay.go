@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/id"
 )
@@ -88,7 +89,9 @@ func (r *relay) pass(ctx context.Context) (outcome, error) {
 		if n == fairPass {
 			break
 		}
+		crashpoint.Hit(r.outbox.Module(), "before-deliver")
 		if err = r.deliver(ctx, h, rows); err == nil {
+			crashpoint.Hit(r.outbox.Module(), "delivered")
 			rows, err = r.outbox.settle(ctx, h, rows)
 			r.bus.moves.Add(1)
 		}

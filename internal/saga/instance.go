@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -100,7 +101,10 @@ func (in *instance) attempt(ctx context.Context, limit time.Duration, key string
 	defer cancel()
 	ctx = port.WithIdempotencyKey(ctx, port.IdempotencyKey{Scope: "saga", Key: in.row.ID + "/" + key})
 	defer in.recovered(ctx, &err)
-	return fn(ctx, in.row.ID, in.state)
+	crashpoint.Hit(key, "before-step")
+	err = fn(ctx, in.row.ID, in.state)
+	crashpoint.Hit(key, "after-step")
+	return err
 }
 
 func (in *instance) recovered(ctx context.Context, err *error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/modules/payments/internal/core"
 )
@@ -151,7 +152,9 @@ func (c *Client) list(ctx context.Context, query url.Values) (page, error) {
 func (c *Client) look(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
+	crashpoint.Hit("provider", "before-look")
 	a, err := c.send(ctx, http.MethodGet, path, "", nil)
+	crashpoint.Hit("provider", "after-look")
 	if err != nil {
 		return err
 	}
@@ -173,7 +176,9 @@ func (c *Client) change(ctx context.Context, path, key string, body any) (out co
 	if err != nil {
 		return out, fmt.Errorf("write the request to the provider: %w", err)
 	}
+	crashpoint.Hit("provider", "before-change")
 	a, err := c.send(ctx, http.MethodPost, path, key, raw)
+	crashpoint.Hit("provider", "after-change")
 	if err != nil {
 		return out, err
 	}
