@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +19,9 @@ import (
 // became of it.
 type Wish struct {
 	Key, Token string
+	Cancel     bool   // it thinks better of it as soon as the order is known
 	Order      string // once it is known
+	done       bool   // all that was wished was answered
 }
 
 // Crowd is the buyers of a burst. Each has a session; what they do not know they
@@ -30,6 +33,7 @@ type Crowd struct {
 	Buyers   []*Buyer
 	Accepted atomic.Int64 // orders that were answered
 	Unknown  atomic.Int64 // requests of which nobody knew what became
+	UnderWay atomic.Int64 // orders that were sent and not answered yet
 }
 
 // Buyer is one of a crowd.
@@ -80,7 +84,7 @@ func (c *Crowd) Burst(ctx context.Context, t *testing.T, at ...func() string) {
 	for i, b := range c.Buyers {
 		all.Go(func() {
 			for n, w := range b.Wishes {
-				for try := 0; ctx.Err() == nil && w.Order == ""; try++ {
+				for try := 0; ctx.Err() == nil && !w.done; try++ {
 					err := c.purchase(ctx, b.At(at[(i+n+try)%len(at)]()), w)
 					switch {
 					case err == nil:
@@ -128,11 +132,45 @@ func (c *Crowd) purchase(ctx context.Context, at Client, w *Wish) error {
 	if _, err := answered(at.Try(ctx, http.MethodPut, "/cart/items/"+c.SKU, Object{"quantity": 1})); err != nil {
 		return err
 	}
-	a, err := answered(at.With("Idempotency-Key", w.Key).With("Prefer", "wait=10").Try(ctx, http.MethodPost, "/orders", OrderBody(w.Token)))
-	if err == nil {
-		w.Order = a.Text("id")
+	return c.order(ctx, at, w)
+}
+
+// order makes a purchase's order and, if that is wished, cancels it. The same
+// order must come of it each time.
+func (c *Crowd) order(ctx context.Context, at Client, w *Wish) error {
+	c.UnderWay.Add(1)
+	defer c.UnderWay.Add(-1)
+	keyed := at.With("Idempotency-Key", w.Key)
+	if !w.Cancel {
+		keyed = keyed.With("Prefer", "wait=10")
 	}
+	a, err := answered(keyed.Try(ctx, http.MethodPost, "/orders", OrderBody(w.Token)))
+	switch {
+	case err != nil:
+		return err
+	case w.Order != "" && w.Order != a.Text("id"):
+		return fmt.Errorf("%w: one key made the orders %s and %s", errRefused, w.Order, a.Text("id"))
+	}
+	w.Order = a.Text("id")
+	if w.Cancel {
+		a, err = answered(at.With("Idempotency-Key", w.Key+"-cancel").Try(ctx, http.MethodPost, "/orders/"+w.Order+"/cancel", nil))
+		if a.Text("code") == "order.not_cancellable" {
+			err = nil // too late
+		}
+	}
+	w.done = err == nil
 	return err
+}
+
+// Repeated asks for every order again, with the same key: the same order must
+// come of it.
+func (c *Crowd) Repeated(t *testing.T, s *Server) {
+	t.Helper()
+	for _, b := range c.Buyers {
+		for _, w := range b.Wishes {
+			require.NoError(t, c.order(t.Context(), b.At(s.Shop), w))
+		}
+	}
 }
 
 // answered tells what a client that must not give up makes of an answer.
@@ -150,8 +188,8 @@ func answered(a Answer, err error) (Answer, error) {
 
 // Outcome is what became of a crowd's wishes.
 type Outcome struct {
-	Confirmed, Declined, Unavailable, OutOfStock, EmptyCart int
-	Sold                                                    int64 // pieces
+	Confirmed, Declined, Unavailable, OutOfStock, EmptyCart, Cancelled int
+	Sold                                                               int64 // pieces
 }
 
 // Settled checks from outside what became of a burst: every wish is one order and
@@ -182,8 +220,15 @@ func (c *Crowd) Settled(t *testing.T, s *Server, admin Client) Outcome {
 func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, out *Outcome) {
 	t.Helper()
 	alive := 0
-	for _, charge := range s.Ledger(t, admin, w.Order) {
-		if charge.Status == "authorised" || charge.Status == "captured" {
+	charges := s.Ledger(t, admin, w.Order)
+	if o.Text("status") == "cancelled" { // the payment is given up behind the order
+		Until(t, "nothing is charged for order "+w.Order, func() bool {
+			charges = s.Ledger(t, admin, w.Order)
+			return !slices.ContainsFunc(charges, Charge.Alive)
+		})
+	}
+	for _, charge := range charges {
+		if charge.Alive() {
 			alive++
 			require.Equal(t, o.Number(t, "totals.total.amount"), charge.Amount.Amount)
 		}
@@ -195,6 +240,8 @@ func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, 
 		out.Confirmed++
 		out.Sold += o.Number(t, "lines.0.quantity")
 		return
+	case status == "cancelled" && w.Cancel:
+		out.Cancelled++
 	case status != "rejected":
 		require.Fail(t, "an order is neither confirmed nor rejected", o.Raw)
 	case reason == "payment.declined":

@@ -24,11 +24,20 @@ type Server struct {
 	Cmd       *exec.Cmd
 	Log       *Log
 	Exited    chan struct{} // closed when the process is over
+	opened    chan string   // gets what the shop greets with
 }
 
 // Serve starts a shop with the demo catalogue and waits until it is open. The
 // process ends with the test, by SIGTERM, and must leave with exit code 0.
 func Serve(t *testing.T, at Site) *Server {
+	t.Helper()
+	s := Launch(t, at)
+	require.True(t, s.Opens(t), "the shop did not start: %s\n%s", s.Cmd.ProcessState, s.Log)
+	return s
+}
+
+// Launch starts a shop like Serve, and does not wait until it is open.
+func Launch(t *testing.T, at Site) *Server {
 	t.Helper()
 	s := &Server{Site: at, Log: &Log{}, Exited: make(chan struct{})}
 	s.Cmd = at.Command(context.WithoutCancel(t.Context()), t, "serve", "--demo")
@@ -40,27 +49,29 @@ func Serve(t *testing.T, at Site) *Server {
 	s.Cmd.Stdout = w
 	require.NoError(t, s.Cmd.Start())
 	require.NoError(t, w.Close())
-	opened := make(chan string, 1)
-	go greeting(r, opened)
+	s.opened = make(chan string, 1)
+	go greeting(r, s.opened)
 	go func() {
 		_ = s.Cmd.Wait() // how it ended is in ProcessState
 		close(s.Exited)
 	}()
 	t.Cleanup(func() { s.end(t) })
-	s.await(t, opened)
 	return s
 }
 
-func (s *Server) await(t *testing.T, opened <-chan string) {
+// Opens waits until a launched shop is open; false where its process ended
+// before. It is asked once.
+func (s *Server) Opens(t *testing.T) bool {
 	t.Helper()
 	select {
-	case text := <-opened:
+	case text := <-s.opened:
 		s.Shop, s.Ops = address(t, "docs", text), address(t, "metrics", text)
+		return true
 	case <-s.Exited:
-		t.Fatalf("the shop did not start: %s\n%s", s.Cmd.ProcessState, s.Log)
 	case <-time.After(Patience):
 		t.Fatalf("the shop was not open after %s\n%s", Patience, s.Log)
 	}
+	return false
 }
 
 // greeting reads what the shop prints, tells when it says that it is open, and

@@ -3,6 +3,7 @@ package shoptest
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -146,6 +147,9 @@ type Charge struct {
 	}
 }
 
+// Alive tells whether money is or was taken by the charge, and not given back.
+func (c Charge) Alive() bool { return c.Status == "authorised" || c.Status == "captured" }
+
 // Ledger reads what the provider has for an order, with an admin's token.
 func (s *Server) Ledger(t *testing.T, admin Client, order string) []Charge {
 	t.Helper()
@@ -165,6 +169,55 @@ func Statuses(charges []Charge) []string {
 		out = append(out, c.Status)
 	}
 	return out
+}
+
+// Quiet waits until nothing is under way: every event was brought to all who
+// listen, none waits for a person, and every saga has ended well or was undone.
+func (s *Server) Quiet(t *testing.T) {
+	t.Helper()
+	var left string
+	deadline := time.Now().Add(Patience / 2)
+	Until(t, "nothing is under way", func() bool {
+		left = s.underWay(t)
+		return left == "" || time.Now().After(deadline)
+	})
+	require.Empty(t, left, "still under way after %s", Patience/2)
+}
+
+// underWay names what is, "" where nothing is.
+func (s *Server) underWay(t *testing.T) string {
+	t.Helper()
+	var stats struct {
+		Sources []struct {
+			Module string
+			Unsent int
+		}
+		Consumers []struct {
+			Consumer        string
+			Pending, Parked int
+		}
+	}
+	s.JSON(t, &stats, "events", "status", "--json")
+	require.NotEmpty(t, stats.Sources)
+	require.NotEmpty(t, stats.Consumers)
+	for _, of := range stats.Sources {
+		if of.Unsent > 0 {
+			return fmt.Sprintf("%d events of %s are unsent", of.Unsent, of.Module)
+		}
+	}
+	for _, of := range stats.Consumers {
+		if of.Pending+of.Parked > 0 {
+			return fmt.Sprintf("%d events wait at %s, %d are parked", of.Pending, of.Consumer, of.Parked)
+		}
+	}
+	for _, status := range []string{"running", "compensating", "parked"} {
+		var sagas []Object
+		s.JSON(t, &sagas, "saga", "list", "--json", "--status", status)
+		if len(sagas) > 0 {
+			return fmt.Sprintf("%d sagas are %s, such as %v", len(sagas), status, sagas[0])
+		}
+	}
+	return ""
 }
 
 // Audited runs the audit beside the shop; it must find nothing.

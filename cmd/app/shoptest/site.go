@@ -6,6 +6,7 @@ package shoptest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,18 +55,35 @@ func Main(m *testing.M, tags ...string) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "app")
-	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "github.com/banyan-tree/banyan/cmd/app")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build ./cmd/app: %v\n%s", err, out)
+	if err := compile(binary, tags); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// Build makes the program with these build tags, for the sites of one test. It
+// gives its path.
+func Build(t *testing.T, tags ...string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "app")
+	require.NoError(t, compile(to, tags))
+	return to
+}
+
+func compile(to string, tags []string) error {
+	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", to, "github.com/banyan-tree/banyan/cmd/app")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build ./cmd/app: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Site is where a shop keeps its data, and the settings it is run with.
 type Site struct {
 	Data     string
 	Settings []string // BANYAN_X=value
+	Binary   string   // the program; empty: the one of Main
 }
 
 // OnEach runs fn once per kind of database, with an empty one.
@@ -117,7 +135,7 @@ func (s Site) With(settings ...string) Site {
 // of the site count.
 func (s Site) Command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, cmp.Or(s.Binary, binary), args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = s.Environ()
 	return cmd
