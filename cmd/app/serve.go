@@ -187,6 +187,7 @@ func (s *server) run(ctx context.Context, withDemo bool) error {
 	group := &run.Group{
 		Log: s.log, StopTimeout: s.cfg.ShutdownTimeout, Draining: s.health.Drain,
 		Ready: func() {
+			releaseStart()
 			s.health.Started()
 			s.greet()
 		},

@@ -72,6 +72,7 @@ type wave struct {
 	n       int
 	took    time.Duration // until the last order was confirmed
 	rested  time.Duration // until nothing was left to do for any of them
+	spent   time.Duration // processor time of the shop for all of it; 0 for a limit
 	answers []time.Duration
 }
 
@@ -79,8 +80,12 @@ type wave struct {
 // shop is at rest again. Every order must be confirmed.
 func (a *buyers) order(ctx context.Context, clients, n int) (wave, error) {
 	w := wave{n: n, answers: make([]time.Duration, n)}
+	before, err := a.shop.spent()
+	if err != nil {
+		return w, err
+	}
 	start := time.Now()
-	err := parallel(ctx, clients, n, func(ctx context.Context, i int) error {
+	err = parallel(ctx, clients, n, func(ctx context.Context, i int) error {
 		begun := time.Now()
 		var answer struct{ Status, Reason string }
 		err := a.list[i].do(ctx, http.StatusCreated, http.MethodPost, "/orders", object{
@@ -97,8 +102,12 @@ func (a *buyers) order(ctx context.Context, clients, n int) (wave, error) {
 	if err != nil {
 		return w, err
 	}
-	err = a.shop.settled(ctx)
+	if err := a.shop.settled(ctx); err != nil {
+		return w, err
+	}
 	w.rested = time.Since(start)
+	after, err := a.shop.spent()
+	w.spent = after - before
 	return w, err
 }
 

@@ -50,7 +50,7 @@ func readOn(ctx context.Context, address string, requests [][]byte, size int, un
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(until.Add(patience))
 	r := bufio.NewReaderSize(conn, 16<<10)
-	for n := 0; time.Now().Before(until) && ctx.Err() == nil; n++ {
+	for n := 0; n == 0 || time.Now().Before(until) && ctx.Err() == nil; n++ { // once at least
 		if _, err := conn.Write(requests[n%len(requests)]); err != nil {
 			return err
 		}

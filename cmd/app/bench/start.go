@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -75,32 +72,4 @@ func (s site) open(ctx context.Context) (took time.Duration, held float64, err e
 	}
 	held, _, err = p.memory()
 	return p.opened, held, errors.Join(err, p.stop())
-}
-
-// memory is what the process holds now, and the most that it ever held, in MB.
-func (p *shop) memory() (now, most float64, err error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, 0, fmt.Errorf("memory is read from /proc, as Linux has it: %w", err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		kb, err := strconv.ParseFloat(fields[1], 64)
-		if err != nil {
-			continue
-		}
-		switch fields[0] {
-		case "VmRSS:":
-			now = kb * 1024 / 1e6
-		case "VmHWM:":
-			most = kb * 1024 / 1e6
-		}
-	}
-	if now == 0 {
-		return 0, 0, errors.New("/proc tells no VmRSS")
-	}
-	return now, most, nil
 }
