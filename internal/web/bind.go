@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -149,7 +150,7 @@ func (b *binding) bind(r *http.Request, pathValue func(string) string, raw []byt
 	if err != nil {
 		found.add(true, "query", "is not well-formed")
 	}
-	for name := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !b.known[name] {
 			found.add(true, "query/"+escapePointer(name), "is not a known parameter")
 		}
@@ -183,7 +184,7 @@ func decodeBody(raw []byte, field reflect.Value, found *findings) {
 	switch {
 	case err == nil || len(found.invalid) > 0:
 	case errors.As(err, &wrong):
-		found.add(true, "/"+strings.ReplaceAll(wrong.Field, ".", "/"), "does not fit "+wrong.Type.Kind().String())
+		found.add(true, "/"+strings.ReplaceAll(wrong.Field, ".", "/"), integerWords)
 	default:
 		found.add(true, "", "cannot be read")
 	}

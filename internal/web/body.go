@@ -18,14 +18,19 @@ import (
 // TooLarge is answered for a body over the limit.
 var TooLarge = fault.Define("body.too_large", fault.KindTooLarge)
 
-// maxDepth is how deep objects and lists may nest in a body.
-const maxDepth = 64
+const (
+	maxDepth  = 64     // how deep objects and lists may nest in a body
+	maxValues = 50_000 // values of all kinds in a body; each costs some 100 bytes
+)
 
 // readBody reads and parses a JSON body. Codes: Malformed, TooLarge.
 func readBody(r *http.Request) (raw []byte, body any, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, nil, fault.Malformed.Errorf("the body must be JSON: send Content-Type: application/json")
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, nil, malformed("header/Content-Encoding", "must be left out: send the body as it is, not compressed")
 	}
 	raw, err = io.ReadAll(r.Body)
 	var over *http.MaxBytesError
@@ -48,7 +53,7 @@ func parseJSON(raw []byte) (any, error) {
 	if !utf8.Valid(raw) {
 		return nil, malformed("", "is not valid UTF-8")
 	}
-	p := parser{dec: json.NewDecoder(bytes.NewReader(raw))}
+	p := &parser{dec: json.NewDecoder(bytes.NewReader(raw))}
 	p.dec.UseNumber()
 	v, err := p.value("", 0)
 	if err != nil {
@@ -68,12 +73,18 @@ func malformed(pointer, detail string) error {
 	return fault.Malformed.Errorf("the request cannot be read: %s %s", where, detail).WithField(pointer, detail)
 }
 
-type parser struct{ dec *json.Decoder }
+type parser struct {
+	dec    *json.Decoder
+	values int
+}
 
-func (p parser) value(pointer string, depth int) (any, error) {
+func (p *parser) value(pointer string, depth int) (any, error) {
 	token, err := p.dec.Token()
 	if err != nil {
 		return nil, malformed(pointer, fmt.Sprintf("is not JSON at byte %d", p.dec.InputOffset()))
+	}
+	if p.values++; p.values > maxValues {
+		return nil, malformed("", fmt.Sprintf("has more than %d values in all", maxValues))
 	}
 	switch t := token.(type) {
 	case json.Delim:
@@ -92,7 +103,7 @@ func (p parser) value(pointer string, depth int) (any, error) {
 	return token, nil
 }
 
-func (p parser) object(pointer string, depth int) (any, error) {
+func (p *parser) object(pointer string, depth int) (any, error) {
 	object := map[string]any{}
 	for p.dec.More() {
 		token, err := p.dec.Token()
@@ -111,7 +122,7 @@ func (p parser) object(pointer string, depth int) (any, error) {
 	return object, p.end(pointer)
 }
 
-func (p parser) list(pointer string, depth int) (any, error) {
+func (p *parser) list(pointer string, depth int) (any, error) {
 	list := []any{}
 	for p.dec.More() {
 		v, err := p.value(pointer+"/"+strconv.Itoa(len(list)), depth)
@@ -123,7 +134,7 @@ func (p parser) list(pointer string, depth int) (any, error) {
 	return list, p.end(pointer)
 }
 
-func (p parser) end(pointer string) error {
+func (p *parser) end(pointer string) error {
 	if _, err := p.dec.Token(); err != nil {
 		return malformed(pointer, fmt.Sprintf("is not closed at byte %d", p.dec.InputOffset()))
 	}

@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,10 @@ import (
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
+// maxFindings is how much is told about one request. Who sends more wrong than
+// that would make us work, and write, more than they did.
+const maxFindings = 20
+
 // findings are what is wrong with a request: what cannot be read (400) and what
 // reads well but breaks a limit (422).
 type findings struct {
@@ -21,17 +27,20 @@ type findings struct {
 	invalid   []fault.Field
 }
 
+// full tells whether enough was found, so that nothing more is looked at.
+func (f *findings) full() bool {
+	return len(f.malformed) >= maxFindings || len(f.invalid) >= maxFindings
+}
+
 func (f *findings) add(malformed bool, pointer, detail string) {
 	list := &f.invalid
 	if malformed {
 		list = &f.malformed
 	}
-	for _, known := range *list {
-		if known.Pointer == pointer && known.Detail == detail {
-			return
-		}
+	field := fault.Field{Pointer: pointer, Detail: detail}
+	if !f.full() && !slices.Contains(*list, field) {
+		*list = append(*list, field)
 	}
-	*list = append(*list, fault.Field{Pointer: pointer, Detail: detail})
 }
 
 // err is nil if nothing was found. What cannot be read goes first.
@@ -89,11 +98,81 @@ func checkTime(s string) error {
 	return nil
 }
 
-// check holds a value against its schema and notes all that is wrong with it.
-func (f *findings) check(schema *openapi3.SchemaRef, value any, pointer string) {
-	f.note(schema.Value.VisitJSON(value, checkOptions...), pointer)
+// check holds a value against its schema and notes what is wrong with it, until
+// that is enough. The walk is ours, and only single values go to the library:
+// that finds the same, but in time that grows with the square of what is wrong.
+func (f *findings) check(ref *openapi3.SchemaRef, value any, pointer string) {
+	schema := ref.Value
+	if len(schema.AnyOf) > 0 { // a reference or null
+		if value == nil {
+			return
+		}
+		schema = schema.AnyOf[0].Value
+	}
+	switch v := value.(type) {
+	case nil:
+		if schema.Type != nil && !schema.Type.IncludesNull() {
+			f.add(true, pointer, "must not be null")
+		}
+	case map[string]any:
+		if schema.Type.Permits(openapi3.TypeObject) {
+			f.object(schema, v, pointer)
+		} else {
+			f.add(true, pointer, "must be "+typeWords(schema))
+		}
+	case []any:
+		if schema.Type.Permits(openapi3.TypeArray) {
+			f.list(schema, v, pointer)
+		} else {
+			f.add(true, pointer, "must be "+typeWords(schema))
+		}
+	default:
+		f.note(schema.VisitJSON(value, checkOptions...), pointer)
+	}
 }
 
+func (f *findings) object(schema *openapi3.Schema, object map[string]any, pointer string) {
+	for _, name := range schema.Required {
+		if _, ok := object[name]; !ok {
+			f.add(false, pointer+"/"+escapePointer(name), "is required")
+		}
+	}
+	rest, closed := schema.AdditionalProperties.Schema, len(schema.Properties) > 0 || schema.AdditionalProperties.Has != nil
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		at := pointer + "/" + escapePointer(name)
+		switch property := schema.Properties[name]; {
+		case f.full():
+			return
+		case property != nil:
+			f.check(property, object[name], at)
+		case rest != nil:
+			f.check(rest, object[name], at)
+		case closed:
+			f.add(true, at, "is not a known field")
+		}
+	}
+}
+
+func (f *findings) list(schema *openapi3.Schema, list []any, pointer string) {
+	n := uint64(len(list))
+	if n < schema.MinItems {
+		f.add(false, pointer, "must have at least "+plural(schema.MinItems, "item"))
+	}
+	if schema.MaxItems != nil && n > *schema.MaxItems {
+		f.add(false, pointer, "must have at most "+plural(*schema.MaxItems, "item"))
+	}
+	if schema.Items == nil {
+		return
+	}
+	for i, item := range list {
+		if f.full() {
+			return
+		}
+		f.check(schema.Items, item, pointer+"/"+strconv.Itoa(i))
+	}
+}
+
+// note reads what the library says of a single value.
 func (f *findings) note(err error, pointer string) {
 	if err == nil {
 		return
@@ -106,35 +185,20 @@ func (f *findings) note(err error, pointer string) {
 		return
 	}
 	var e *openapi3.SchemaError
-	if !errors.As(err, &e) {
+	switch {
+	case !errors.As(err, &e):
 		f.add(true, pointer, "does not match its schema")
-		return
-	}
-	for _, token := range e.JSONPointer() {
-		pointer += "/" + escapePointer(token)
-	}
-	if e.Value == nil && e.SchemaField != "required" { // whatever limit it breaks first
-		f.add(true, pointer, "must not be null")
-		return
-	}
-	switch e.SchemaField {
-	case "anyOf": // a reference or null: look into the reference
-		f.note(e.Schema.AnyOf[0].Value.VisitJSON(e.Value, checkOptions...), pointer)
-	case "properties":
-		object, _ := e.Value.(map[string]any)
-		for name := range object {
-			if e.Schema.Properties[name] == nil {
-				f.add(true, pointer+"/"+escapePointer(name), "is not a known field")
-			}
-		}
-	case "type":
+	case e.SchemaField == "type":
 		f.add(true, pointer, "must be "+typeWords(e.Schema))
-	case "required":
-		f.add(false, pointer, "is required")
+	case e.SchemaField == "format" && strings.HasPrefix(e.Schema.Format, "int"):
+		f.add(false, pointer, integerWords)
 	default:
 		f.add(false, pointer, limitWords(e))
 	}
 }
+
+// integerWords is for numbers that are whole but not written or sized like one of ours.
+const integerWords = "must be a whole number of at most 64 bits, without a point or an exponent"
 
 func typeWords(schema *openapi3.Schema) string {
 	return strings.Join(*schema.Type, " or ")
@@ -148,10 +212,6 @@ func limitWords(e *openapi3.SchemaError) string {
 		return fmt.Sprintf("must have at least %s", plural(s.MinLength, "character"))
 	case "maxLength":
 		return fmt.Sprintf("must have at most %s", plural(*s.MaxLength, "character"))
-	case "minItems":
-		return fmt.Sprintf("must have at least %s", plural(s.MinItems, "item"))
-	case "maxItems":
-		return fmt.Sprintf("must have at most %s", plural(*s.MaxItems, "item"))
 	case "minimum":
 		return "must be at least " + strconv.FormatFloat(*s.Min, 'f', -1, 64)
 	case "maximum":
@@ -186,7 +246,14 @@ func plural(n uint64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// escapePointer writes one token of a JSON pointer (RFC 6901).
+// maxPointerToken is how much of a name is told in a pointer, in bytes.
+const maxPointerToken = 128
+
+// escapePointer writes one token of a JSON pointer (RFC 6901). A name that is
+// longer than any of ours is cut: it would be repeated for all that is in it.
 func escapePointer(token string) string {
+	if len(token) > maxPointerToken {
+		token = strings.ToValidUTF8(token[:maxPointerToken], "") + "…"
+	}
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
 }

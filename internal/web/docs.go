@@ -19,8 +19,31 @@ func (s *Server) mountDocs() {
 	page := v5emb.New(s.cfg.Title, "/openapi.json", "/docs/")
 	docs := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
-		page.ServeHTTP(w, r)
+		page.ServeHTTP(&notFound{ResponseWriter: w, r: r}, r)
 	})
 	s.Mount("/docs", docs, Public)
 	s.Mount("/docs/", docs, Public)
+}
+
+// notFound answers with a problem where a plain handler says 404 in its own way.
+type notFound struct {
+	http.ResponseWriter
+	r      *http.Request
+	missed bool
+}
+
+func (n *notFound) WriteHeader(status int) {
+	if status != http.StatusNotFound {
+		n.ResponseWriter.WriteHeader(status)
+		return
+	}
+	n.missed = true
+	writeProblem(n.ResponseWriter, n.r, noRoute(n.r))
+}
+
+func (n *notFound) Write(b []byte) (int, error) {
+	if n.missed {
+		return len(b), nil
+	}
+	return n.ResponseWriter.Write(b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -52,7 +53,17 @@ func clientKey(ctx context.Context) string {
 	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
 		return "user " + p.Subject
 	}
-	return "ip " + ClientIP(ctx)
+	return "ip " + network(ClientIP(ctx))
+}
+
+// network is what one client can be expected to have: an IPv4 address, or the
+// /64 of an IPv6 address, within which a client may choose freely.
+func network(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Is4() {
+		return ip
+	}
+	return netip.PrefixFrom(addr, 64).Masked().String()
 }
 
 // take counts one request and writes the RateLimit headers. Code: RateLimited.

@@ -61,6 +61,7 @@ func TestDocsPageNeedsNoNetwork(t *testing.T) {
 	r = s.Do("GET", "/docs/swagger-ui-bundle.js", nil).Require(200)
 	require.Greater(t, len(r.Raw), 100_000)
 	s.Do("POST", "/docs", nil).RequireCode(405, "method.not_allowed")
+	s.Do("GET", "/docs/nothing", nil).RequireCode(404, "route.not_found")
 	require.Contains(t, s.Do("GET", "/api/v1/things", nil).Header.Get("Content-Security-Policy"), "default-src 'none'")
 }
 

@@ -110,7 +110,7 @@ func (s *Server) routes() http.Handler {
 		var httpErr *echo.HTTPError
 		switch {
 		case errors.As(err, &httpErr) && httpErr.Code == http.StatusNotFound:
-			err = NoRoute.Errorf("there is no %s; /docs lists what there is", c.Request().URL.Path)
+			err = noRoute(c.Request())
 		case errors.As(err, &httpErr) && httpErr.Code == http.StatusMethodNotAllowed:
 			err = WrongMethod.Errorf("%s cannot be used here; the Allow header lists what can", c.Request().Method)
 		}
@@ -137,6 +137,10 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	return e
+}
+
+func noRoute(r *http.Request) error {
+	return NoRoute.Errorf("there is no %s; /docs lists what there is", r.URL.Path)
 }
 
 // Task serves until its context ends.
@@ -186,7 +190,9 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 		WriteTimeout:      s.cfg.Write,
 		IdleTimeout:       s.cfg.Idle,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Telemetry.Logger.Handler(), slog.LevelWarn),
+		// "OPTIONS *" is answered as everything else is, with an id and a log line.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.cfg.Telemetry.Logger.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()

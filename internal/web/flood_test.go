@@ -1,0 +1,116 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+)
+
+type floodBody struct {
+	Items []floodItem    `json:"items,omitempty" maxItems:"100000"`
+	Tags  []string       `json:"tags,omitempty"`
+	Meta  map[string]int `json:"meta,omitempty"`
+}
+
+type floodItem struct {
+	SKU string `json:"sku" minLength:"1"`
+}
+
+type floodIn struct {
+	Body floodBody `body:""`
+}
+
+// However much is wrong with a body, little is told, and the work grows no
+// faster than the body: with all that is wrong compared with all that is known,
+// the first of these took minutes.
+func TestMuchThatIsWrong(t *testing.T) {
+	t.Parallel()
+	b, err := newBinding(newSchemas(), reflect.TypeFor[floodIn]())
+	require.NoError(t, err)
+	var unknown, wrong []string
+	for i := range 40_000 {
+		unknown = append(unknown, fmt.Sprintf(`"f%d":0`, i))
+		wrong = append(wrong, fmt.Sprintf(`"f%d":"x"`, i))
+	}
+	long := strings.Repeat("k", 900_000)
+	for name, c := range map[string]struct {
+		body string
+		code fault.Code
+	}{
+		"unknown fields":    {`{` + strings.Join(unknown, ",") + `}`, fault.Malformed},
+		"wrong items":       {`{"items":[` + strings.Repeat("0,", 40_000) + `0]}`, fault.Malformed},
+		"empty items":       {`{"items":[` + strings.Repeat("{},", 40_000) + `{}]}`, fault.Invalid},
+		"wrong texts":       {`{"tags":[` + strings.Repeat("0,", 40_000) + `0]}`, fault.Malformed},
+		"wrong map":         {`{"meta":{` + strings.Join(wrong, ",") + `}}`, fault.Malformed},
+		"too many values":   {`{"tags":[` + strings.Repeat(`"",`, 60_000) + `""]}`, fault.Malformed},
+		"a long name":       {`{"` + long + `":0}`, fault.Malformed},
+		"much below a name": {`{"` + long + `":[` + strings.Repeat("0,", 40_000) + `0]}`, fault.Malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(c.body))
+			r.Header.Set("Content-Type", "application/json")
+			raw, body, err := readBody(r)
+			if err == nil {
+				_, err = b.bind(r, nil, raw, body)
+			}
+			f := fault.From(err)
+			require.ErrorIs(t, f, c.code)
+			require.NotEmpty(t, f.Fields)
+			require.LessOrEqual(t, len(f.Fields), maxFindings)
+			for _, field := range f.Fields {
+				require.Less(t, len(field.Pointer), 300)
+			}
+			require.Less(t, len(f.Message), 1000)
+		})
+	}
+	query := httptest.NewRequest(http.MethodGet, "/?a=1", nil)
+	for i := range 9000 {
+		query.URL.RawQuery += fmt.Sprintf("&q%d=0", i)
+	}
+	_, err = b.bind(query, nil, []byte("{}"), map[string]any{})
+	require.Len(t, fault.From(err).Fields, maxFindings)
+}
+
+func TestCompressedBodiesAreRefused(t *testing.T) {
+	t.Parallel()
+	for coding, ok := range map[string]bool{"": true, "identity": true, "gzip": false, "br": false, "gzip, identity": false} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Encoding", coding)
+		_, _, err := readBody(r)
+		require.Equal(t, ok, err == nil, "%q: %v", coding, err)
+	}
+}
+
+// An IPv6 client owns a /64: with each of its addresses counted alone, there
+// would be no limit for it.
+func TestTheLimitCountsANetwork(t *testing.T) {
+	t.Parallel()
+	key := func(ip string) string {
+		return clientKey(context.WithValue(t.Context(), exchangeKey{}, &exchange{ip: ip}))
+	}
+	require.Equal(t, key("2001:db8::1"), key("2001:db8::ffff:1"))
+	require.NotEqual(t, key("2001:db8::1"), key("2001:db8:0:1::1"))
+	require.NotEqual(t, key("192.0.2.1"), key("192.0.2.2"))
+	require.Equal(t, "ip unix", key("unix"))
+}
+
+// The limit remembers a bounded number of clients, however many come.
+func TestTheLimitsMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(RateLimit{PerSecond: 1, Burst: 1, Clients: 1000})
+	for i := range 100_000 {
+		_ = l.take(http.Header{}, fmt.Sprintf("ip 10.%d.%d.%d", i>>16, i>>8&255, i&255))
+	}
+	l.clients.CleanUp()
+	require.LessOrEqual(t, l.clients.EstimatedSize(), 1000)
+}
