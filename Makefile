@@ -29,6 +29,12 @@ storm: ## the tests of crash, contention and overload at full size (takes long)
 race: ## run the tests of the kit and the modules under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 .ci/test -race ./internal/... ./modules/...
 
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder, FUZZTIME=30s each (FUZZ=pattern of package or target for some)
+	@.ci/fuzz $(FUZZTIME) '$(or $(FUZZ),.)'
+
 .PHONY: arch
 arch: ## check the boundaries between modules and rooms, and the decision records
 	go test -count=1 ./internal/arch/...

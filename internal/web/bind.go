@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,6 +180,10 @@ func (b *binding) bind(r *http.Request, pathValue func(string) string, raw []byt
 // decodeBody fills the body field. The schema has been checked already; what is
 // left to fail is a number too big for its type or with a fraction of zero.
 func decodeBody(raw []byte, field reflect.Value, found *findings) {
+	if field.Type() == rawType { // wanted byte for byte, so with the spaces around it
+		field.SetBytes(bytes.Clone(raw))
+		return
+	}
 	err := json.Unmarshal(raw, field.Addr().Interface())
 	var wrong *json.UnmarshalTypeError
 	switch {

@@ -92,7 +92,8 @@ func checkUUID(s string) error {
 }
 
 func checkTime(s string) error {
-	if _, err := time.Parse(time.RFC3339, s); err != nil {
+	// In UTC the year may be another one; neither JSON nor databases take 0 or 10000.
+	if t, err := time.Parse(time.RFC3339, s); err != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
 		return errors.New("must be a time such as 2026-01-31T12:00:00Z")
 	}
 	return nil
