@@ -184,21 +184,3 @@ func TestShowHidesSecrets(t *testing.T) {
 	require.Contains(t, b.String(), "shop:xxxxx@db:5432/shop")
 	require.Contains(t, b.String(), "env BANYAN_ADMIN_PASSWORD")
 }
-
-func FuzzFile(f *testing.F) {
-	f.Add("http:\n  addr: x\n")
-	f.Add("a: &a {b: *a}\n")
-	f.Add("http: {addr: [1, {a: b}]}\n? [x]\n: y\n")
-	keys := Keys()
-	f.Fuzz(func(t *testing.T, text string) {
-		l, _, err := parseFile("f", []byte(text), keys)
-		if err != nil {
-			return
-		}
-		for _, k := range keys {
-			if raw, ok := l.values[k.Name]; ok {
-				_, _ = decode(k.typ, raw)
-			}
-		}
-	})
-}

@@ -13,6 +13,10 @@ func parseFile(path string, text []byte, keys []Key) (layer, []Problem, error) {
 	l := newLayer()
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
+		// What YAML says of anchors quotes the value, which may be a password.
+		if strings.Contains(err.Error(), "anchor '") {
+			return l, nil, fmt.Errorf("read the settings file %s: YAML aliases are not supported here; put a value that begins with * in quotes", path)
+		}
 		return l, nil, fmt.Errorf("read the settings file %s: %w", path, err)
 	}
 	if len(doc.Content) == 0 { // empty, or only comments

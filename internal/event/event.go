@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -90,6 +91,8 @@ func (e Envelope) check() error {
 		return errors.New("it has no topic or no type")
 	case e.AggregateID == "":
 		return errors.New("it has no subject: name the aggregate it is about")
+	case strings.ContainsRune(e.ID+e.Source+e.Topic+e.Type+e.AggregateID+e.TraceParent, 0):
+		return errors.New("it has the character NUL in a name, which no database takes")
 	case e.Version < 1:
 		return fmt.Errorf("its version is %d: versions count from 1", e.Version)
 	case len(e.Data) == 0:

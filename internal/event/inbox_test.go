@@ -257,25 +257,3 @@ func TestTypesWithoutHandlerOnlyMoveTheCursor(t *testing.T) {
 		require.Equal(t, []int64{1, 3}, s.effects(t, "a"))
 	})
 }
-
-func FuzzDecode(f *testing.F) {
-	good, err := json.Marshal(envelope("a", 1))
-	require.NoError(f, err)
-	f.Add(good)
-	f.Add([]byte(`{"id":"1","aggregateversion":-1}`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := event.Decode(body)
-		if err != nil {
-			return
-		}
-		require.Positive(t, e.Version)
-		again, err := json.Marshal(e)
-		require.NoError(t, err)
-		same, err := event.Decode(again)
-		require.NoError(t, err)
-		require.Equal(t, e.ID, same.ID)
-		require.Equal(t, e.Version, same.Version)
-		require.JSONEq(t, string(e.Data), string(same.Data))
-	})
-}

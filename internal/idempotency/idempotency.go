@@ -212,7 +212,8 @@ func replay[Rep any](ctx context.Context, r *record) (Rep, error) {
 
 func decode[Rep any](r *record) (rep Rep, err error) {
 	if err := json.Unmarshal([]byte(r.Reply), &rep); err != nil {
-		return rep, fmt.Errorf("read the remembered reply of a keyed command: %w", err)
+		var none Rep // not the half that was read
+		return none, fmt.Errorf("read the remembered reply of a keyed command: %w", err)
 	}
 	return rep, nil
 }

@@ -89,38 +89,3 @@ func TestTypesThatContainThemselves(t *testing.T) {
 	require.NoError(t, port.Decode([]byte(`{"name":"a","children":[{"name":"b","children":null}]}`), &v))
 	require.ErrorContains(t, port.Decode([]byte(`{"name":"a","children":[{"children":[]}]}`), &v), "/children/0/name")
 }
-
-// FuzzDecode: whatever arrives, reading it ends, and what was read can be written
-// and read again to the same value.
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"by":"x","id":"1","lines":[{"sku":"a","quantity":1,"price":{"amount":1,"currency":"USD"}}],"raw":{"a":[1,2]}}`))
-	f.Add([]byte(`{"id":"\ud800","lines":null,"gift":{},"by_sku":{"":{}}}`))
-	f.Add([]byte(` [ ] `))
-	f.Add([]byte(`{"a":"\\","id":"\"","x":[[],{}],"by":"","until":"2026-11-22T08:00:00.000001Z"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var first, second basket
-		if port.Decode(body, &first) != nil {
-			return
-		}
-		written, err := port.Encode(first)
-		require.NoError(t, err)
-		require.NoError(t, port.Decode(written, &second), "%s", written)
-		again, err := port.Encode(second)
-		require.NoError(t, err)
-		require.Equal(t, string(written), string(again))
-	})
-}
-
-// FuzzDispatch: no message, however made, brings the server down or past the signature.
-func FuzzDispatch(f *testing.F) {
-	s := port.NewServer("tally", port.WithSigner(signer(f, 'k')))
-	handlers{read: reader, raise: new(keyed).raise}.register(s)
-	f.Add("tally.read", "1", "", "e30.e30", "traceparent", []byte(`"a"`))
-	f.Add("tally.raise", "1", "1", "", "", []byte(`{}`))
-	f.Fuzz(func(t *testing.T, method, version, deadline, principal, trace string, body []byte) {
-		reply := s.Dispatch(t.Context(), port.Message{Method: method, Body: body, Header: map[string]string{
-			port.HeaderVersion: version, port.HeaderDeadline: deadline, port.HeaderPrincipal: principal, "traceparent": trace,
-		}})
-		require.NotEmpty(t, reply.Header[port.HeaderFault])
-	})
-}

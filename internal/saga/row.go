@@ -89,7 +89,7 @@ func encodeCause(f *fault.Error) string {
 
 func decodeCause(text string) *fault.Error {
 	var c causeJSON
-	if text == "" || json.Unmarshal([]byte(text), &c) != nil {
+	if text == "" || json.Unmarshal([]byte(text), &c) != nil || c.Code == "" {
 		return nil
 	}
 	f := fault.Define(c.Code, fault.KindOf(c.Kind)).Errorf("%s", c.Message)

@@ -4,7 +4,9 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math/big"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +43,7 @@ func FuzzReader(f *testing.F) {
 				return
 			case errors.As(err, &refusal):
 				require.NotEmpty(t, refusal.Reason)
+				require.Less(t, len(refusal.Reason), 4000, "a report is read by people")
 				require.True(t, refusal.Line > 1 && refusal.Line <= lines, refusal.Line)
 				continue
 			}
@@ -68,8 +71,11 @@ func FuzzRecords(f *testing.F) {
 		theirs := csv.NewReader(strings.NewReader(in))
 		theirs.FieldsPerRecord = -1
 		want, err := theirs.ReadAll()
-		if err != nil || strings.HasPrefix(in, "\xef\xbb\xbf") {
+		if err != nil || strings.HasPrefix(in, "\xef\xbb\xbf") || len(in) > maxRecord {
 			return
+		}
+		if slices.ContainsFunc(want, func(fields []string) bool { return len(fields) > maxFields }) {
+			return // ours are bounded
 		}
 		ours := newRecords(strings.NewReader(in))
 		for _, fields := range want {
@@ -79,5 +85,25 @@ func FuzzRecords(f *testing.F) {
 		}
 		_, err = ours.next()
 		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+// FuzzNumbers: a price is the very number in minor units and a count a whole number
+// within its bounds, or they are refused.
+func FuzzNumbers(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string, digits uint8) {
+		n := int(digits % 5)
+		if minor, err := price(text, n); err == nil {
+			require.GreaterOrEqual(t, minor, int64(0))
+			want, ok := new(big.Rat).SetString(strings.TrimSuffix(text, "."))
+			require.True(t, ok, text)
+			want.Mul(want, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)))
+			require.Zero(t, want.Cmp(new(big.Rat).SetInt64(minor)), "%q became %d", text, minor)
+		} else {
+			require.NotEmpty(t, err.Error())
+		}
+		if n, err := count(text); err == nil {
+			require.True(t, n >= 0 && n <= maxCount, n)
+		}
 	})
 }

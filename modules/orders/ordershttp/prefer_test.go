@@ -32,5 +32,6 @@ func FuzzWaitOf(f *testing.F) {
 		wait := waitOf(header)
 		require.GreaterOrEqual(t, wait, time.Duration(0))
 		require.LessOrEqual(t, wait, maxWait)
+		require.Equal(t, wait, waitOf(preference(wait)), "what is applied is what was told")
 	})
 }

@@ -26,6 +26,12 @@ type Notice struct {
 	Charge Charge `json:"data"`
 }
 
+// whole tells whether a notice names what it must, in text that a database takes.
+func (n Notice) whole() bool {
+	all := n.ID + n.Type + n.Charge.ID + n.Charge.Reference + n.Charge.Key + n.Charge.Reason + n.Charge.Status
+	return n.ID != "" && len(n.ID) <= 255 && n.Charge.Reference != "" && !strings.ContainsRune(all, 0)
+}
+
 // TakeWebhook hears what the provider tells about a charge.
 func (s *Service) TakeWebhook(ctx context.Context, req payments.WebhookRequest) (payments.WebhookReply, error) {
 	var none payments.WebhookReply
@@ -33,7 +39,7 @@ func (s *Service) TakeWebhook(ctx context.Context, req payments.WebhookRequest) 
 		return none, err
 	}
 	var n Notice
-	if err := json.Unmarshal(req.Body, &n); err != nil || n.ID == "" || n.Charge.Reference == "" {
+	if err := json.Unmarshal(req.Body, &n); err != nil || !n.whole() {
 		return none, fault.Malformed.Errorf("the message is no notice about a charge")
 	}
 	err := s.Store.Atomic(ctx, func(ctx context.Context) error {

@@ -80,7 +80,11 @@ func (c *Client) Charge(ctx context.Context, req core.ChargeRequest) (core.Charg
 		Amount    money.Money `json:"amount"`
 		Token     string      `json:"token"`
 	}{req.Reference, req.Amount, req.Token}
-	return c.change(ctx, "/charges", req.Key, body)
+	made, err := c.change(ctx, "/charges", req.Key, body)
+	if err == nil && (made.Key != req.Key || made.Reference != req.Reference || made.Amount != req.Amount) {
+		return core.Charge{}, fmt.Errorf("the provider answered with another charge: %s", made.ID)
+	}
+	return made, err
 }
 
 type amountBody struct {
@@ -89,17 +93,36 @@ type amountBody struct {
 
 // Capture takes what was set aside.
 func (c *Client) Capture(ctx context.Context, chargeID, key string, amount money.Money) (core.Charge, error) {
-	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/capture", key, amountBody{amount})
+	return c.act(ctx, chargeID, "/capture", key, amountBody{amount})
 }
 
 // Void lets go what was set aside.
 func (c *Client) Void(ctx context.Context, chargeID, key string) (core.Charge, error) {
-	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/void", key, struct{}{})
+	return c.act(ctx, chargeID, "/void", key, struct{}{})
 }
 
 // Refund gives back what was taken.
 func (c *Client) Refund(ctx context.Context, chargeID, key string, amount money.Money) (core.Charge, error) {
-	return c.change(ctx, "/charges/"+url.PathEscape(chargeID)+"/refund", key, amountBody{amount})
+	return c.act(ctx, chargeID, "/refund", key, amountBody{amount})
+}
+
+// act changes a charge; the answer must speak of the same one.
+func (c *Client) act(ctx context.Context, chargeID, action, key string, body any) (core.Charge, error) {
+	out, err := c.change(ctx, "/charges/"+url.PathEscape(chargeID)+action, key, body)
+	if err == nil {
+		err = same(out, chargeID)
+	}
+	if err != nil {
+		return core.Charge{}, err
+	}
+	return out, nil
+}
+
+func same(c core.Charge, chargeID string) error {
+	if c.ID != chargeID {
+		return fmt.Errorf("the provider answered with another charge: %s", c.ID)
+	}
+	return nil
 }
 
 // Find gives the charge that was made, or acted upon, under a key.
@@ -114,9 +137,18 @@ func (c *Client) Find(ctx context.Context, key string) (core.Charge, bool, error
 
 // Show gives a charge with all that is known of it.
 func (c *Client) Show(ctx context.Context, chargeID string) (core.Charge, error) {
-	var out core.Charge
-	err := c.look(ctx, "/charges/"+url.PathEscape(chargeID), &out)
-	return out, err
+	body, err := c.look(ctx, "/charges/"+url.PathEscape(chargeID))
+	if err != nil {
+		return core.Charge{}, err
+	}
+	out, err := readCharge(body)
+	if err == nil {
+		err = same(out, chargeID)
+	}
+	if err != nil {
+		return core.Charge{}, err
+	}
+	return out, nil
 }
 
 // ByReference gives every charge of an order.
@@ -138,33 +170,28 @@ func (c *Client) List(ctx context.Context, cursor string) ([]core.Charge, string
 	return page.Items, *page.Next, nil
 }
 
-type page struct {
-	Items []core.Charge `json:"items"`
-	Next  *string       `json:"next_cursor"`
-}
-
 func (c *Client) list(ctx context.Context, query url.Values) (page, error) {
-	var p page
-	err := c.look(ctx, "/charges?"+query.Encode(), &p)
-	return p, err
+	body, err := c.look(ctx, "/charges?"+query.Encode())
+	if err != nil {
+		return page{}, err
+	}
+	return readPage(body, query.Get("cursor"))
 }
 
-func (c *Client) look(ctx context.Context, path string, into any) error {
+// look asks without changing anything; any answer but 200 is an error.
+func (c *Client) look(ctx context.Context, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	crashpoint.Hit("provider", "before-look")
 	a, err := c.send(ctx, http.MethodGet, path, "", nil)
 	crashpoint.Hit("provider", "after-look")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if a.status != http.StatusOK {
-		return fmt.Errorf("the provider answered %d to a look-up", a.status)
+		return nil, fmt.Errorf("the provider answered %d to a look-up", a.status)
 	}
-	if err := json.Unmarshal(a.body, into); err != nil {
-		return fmt.Errorf("read the provider's answer: %w", err)
-	}
-	return nil
+	return a.body, nil
 }
 
 // change sends what changes something. 400, 402, 404, 409 and 422 are a definite
@@ -184,17 +211,14 @@ func (c *Client) change(ctx context.Context, path, key string, body any) (out co
 	}
 	switch a.status {
 	case http.StatusOK, http.StatusCreated:
-		if err := json.Unmarshal(a.body, &out); err != nil {
-			return out, fmt.Errorf("read the provider's answer: %w", err)
-		}
-		return out, nil
+		return readCharge(a.body)
 	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
 		var no struct {
 			Code   string `json:"code"`
 			Detail string `json:"detail"`
 		}
-		if json.Unmarshal(a.body, &no) == nil && no.Code != "" { // else it is not the provider who speaks
-			return out, &core.Refusal{Code: no.Code, Message: no.Detail}
+		if json.Unmarshal(a.body, &no) == nil && nameable(no.Code) { // else it is not the provider who speaks
+			return out, &core.Refusal{Code: no.Code, Message: strings.ReplaceAll(no.Detail, "\x00", "")}
 		}
 	}
 	return out, fmt.Errorf("the provider answered %d", a.status)

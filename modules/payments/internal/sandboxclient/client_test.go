@@ -1,6 +1,7 @@
 package sandboxclient_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -24,6 +25,12 @@ func setup(t *testing.T, answer http.HandlerFunc) *sandboxclient.Client {
 	return c
 }
 
+// charge is one as the provider writes it.
+func charge(id, key, reference string, amount int64, status string) string {
+	return fmt.Sprintf(`{"id":%q,"idempotency_key":%q,"reference":%q,"amount":{"amount":%d,"currency":"USD"},"status":%q,"captured":0,"refunded":0}`,
+		id, key, reference, amount, status)
+}
+
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for name, a := range map[string]struct {
@@ -32,7 +39,14 @@ func TestAnswers(t *testing.T) {
 		no     bool // a definite one
 		ok     bool
 	}{
-		"made":                 {201, `{"id":"ch","status":"authorised"}`, false, true},
+		"made":                 {201, charge("ch", "k", "o", 1, "authorised"), false, true},
+		"nothing in it":        {200, `{}`, false, false},
+		"null":                 {200, `null`, false, false},
+		"another's key":        {201, charge("ch", "other", "o", 1, "authorised"), false, false},
+		"another's order":      {201, charge("ch", "k", "other", 1, "authorised"), false, false},
+		"another amount":       {201, charge("ch", "k", "o", 2, "authorised"), false, false},
+		"unknown status":       {201, charge("ch", "k", "o", 1, "approved"), false, false},
+		"an id that is a path": {201, charge("../x", "k", "o", 1, "authorised"), false, false},
 		"refused":              {409, `{"code":"not_allowed","detail":"no"}`, true, false},
 		"bad token":            {400, `{"code":"invalid_token","detail":"no"}`, true, false},
 		"a proxy speaks":       {404, `<html>`, false, false},
