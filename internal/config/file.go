@@ -2,10 +2,13 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
+
+var anchor = regexp.MustCompile(`anchor '.*'`)
 
 // parseFile reads the YAML of a settings file. It walks the nodes instead of
 // decoding into a map, so that every problem can name its line.
@@ -13,11 +16,9 @@ func parseFile(path string, text []byte, keys []Key) (layer, []Problem, error) {
 	l := newLayer()
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		// What YAML says of anchors quotes the value, which may be a password.
-		if strings.Contains(err.Error(), "anchor '") {
-			return l, nil, fmt.Errorf("read the settings file %s: YAML aliases are not supported here; put a value that begins with * in quotes", path)
-		}
-		return l, nil, fmt.Errorf("read the settings file %s: %w", path, err)
+		// What YAML says of an anchor quotes the value, which may be a password.
+		said := anchor.ReplaceAllString(err.Error(), "anchor '…' (put a value that begins with * or & in quotes)")
+		return l, nil, fmt.Errorf("read the settings file %s: %s", path, said)
 	}
 	if len(doc.Content) == 0 { // empty, or only comments
 		return l, nil, nil
