@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -50,17 +49,15 @@ func CheckRecords(root string) ([]string, error) {
 		return nil, fmt.Errorf("read the index of decisions: %w", err)
 	}
 	targets := makeTargets(root)
-	next := 1
+	used := map[string]bool{}
 	for _, r := range records {
 		say := func(format string, args ...any) {
 			problems = append(problems, r.File+": "+fmt.Sprintf(format, args...))
 		}
-		if want := fmt.Sprintf("%04d", next); r.Number != want {
-			say("is number %s where %s is next; numbers have no gaps and are used once", r.Number, want)
+		if used[r.Number] {
+			say("is number %s, which another record has; numbers are used once", r.Number)
 		}
-		if n, err := strconv.Atoi(r.Number); err == nil {
-			next = n + 1
-		}
+		used[r.Number] = true
 		if r.Title == "" {
 			say("has no title; begin with \"# What was decided\"")
 		}
