@@ -181,6 +181,9 @@ func (s *server) opsHandler() http.Handler {
 // run serves until ctx ends: the ops address first, because payments reaches
 // its provider there, then the modules, then the shop's own address.
 func (s *server) run(ctx context.Context, withDemo bool) error {
+	if err := s.attend(ctx); err != nil {
+		return err
+	}
 	if err := s.firstStart(ctx, withDemo); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type part struct {
 	tasks    []run.Task
 	checks   []audit.Check
 	sagas    *saga.Engine
+	inherit  func(ctx context.Context) error // nil: nothing is claimed for long
 }
 
 // shop is every module of this process, wired together. Nothing of it runs
@@ -53,6 +54,7 @@ type shop struct {
 	psp       *provider
 	tasks     []run.Task
 	checks    []audit.Check
+	heirs     []func(ctx context.Context) error
 }
 
 // shopOption sets what only a server has.
@@ -147,6 +149,22 @@ func (s *shop) add(p part) {
 	if p.sagas != nil {
 		s.sagas = p.sagas
 	}
+	if p.inherit != nil {
+		s.heirs = append(s.heirs, p.inherit)
+	}
+}
+
+// attend makes this process a server. One that finds no other takes over at once
+// what a crash left claimed; beside others, claims lapse in their time.
+func (s *shop) attend(ctx context.Context) error {
+	return s.cluster.Attend(ctx, func(ctx context.Context) error {
+		for _, inherit := range append(s.heirs, s.bus.Inherit) {
+			if err := inherit(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // close gives back what the shop holds open.

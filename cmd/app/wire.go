@@ -181,7 +181,7 @@ func buildPayments(s *shop, db *database.DB) (part, error) {
 	}
 	return part{
 		serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit,
 	}, nil
 }
 
@@ -196,6 +196,6 @@ func buildOrders(s *shop, db *database.DB) (part, error) {
 	}
 	return part{
 		serve:  func(srv *port.Server) { orders.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, sagas: m.Sagas,
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
 	}, nil
 }

@@ -47,6 +47,7 @@ type Cluster struct {
 	pg      *server // nil with SQLite
 	mu      sync.Mutex
 	modules map[string]*DB
+	leave   []func() error // what Attend holds
 }
 
 // Open connects and checks the settings that reliability depends on.
@@ -157,6 +158,10 @@ func (c *Cluster) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
+	for _, leave := range c.leave {
+		errs = append(errs, leave())
+	}
+	c.leave = nil
 	for _, db := range c.modules {
 		errs = append(errs, db.close())
 	}

@@ -119,6 +119,17 @@ func (b *Bus) Tasks() []run.Task {
 	return tasks
 }
 
+// Inherit gives back what relays hold, for when it is known that their processes
+// are gone.
+func (b *Bus) Inherit(ctx context.Context) error {
+	for _, r := range b.sources {
+		if err := r.outbox.inherit(ctx); err != nil {
+			return fmt.Errorf("inherit the lanes of %s: %w", r.outbox.Module(), err)
+		}
+	}
+	return nil
+}
+
 // attend registers a consumer, then applies what is pending when it is due.
 func (b *Bus) attend(ctx context.Context, c *Consumer) error {
 	var pause backoff

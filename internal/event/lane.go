@@ -146,3 +146,11 @@ func (o *Outbox) hold(ctx context.Context, h hold, until time.Time) error {
 		return o.db.Conn(ctx).Exec(`UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`, database.At(until), h.token).Error
 	})
 }
+
+// inherit gives back the lanes of relays that are gone.
+func (o *Outbox) inherit(ctx context.Context) error {
+	now := database.At(clock.System())
+	return o.db.Atomic(ctx, func(ctx context.Context) error {
+		return o.db.Conn(ctx).Exec(`UPDATE outbox_lanes SET held_until = ? WHERE held_until > ?`, now, now).Error
+	})
+}

@@ -62,6 +62,24 @@ func TestFinishAfterACrash(t *testing.T) {
 	})
 }
 
+// Where it is known that the process is gone, a repeat need not wait for the lease.
+func TestFinishOfAnHeir(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		require.Panics(t, func() {
+			_, _ = idempotency.Finish(ctx, b.keys, lease, b.act("1"), func(context.Context, reply) (reply, error) { panic("killed") })
+		})
+		_, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), nil)
+		require.ErrorIs(t, err, idempotency.InFlight)
+		require.NoError(t, b.keys.Inherit(t.Context()))
+		got, err := idempotency.Finish(ctx, b.keys, lease, b.act("2"), func(_ context.Context, first reply) (reply, error) { return first, nil })
+		require.NoError(t, err)
+		require.Equal(t, "1", got.ID)
+		require.Equal(t, 1, b.effects(t))
+	})
+}
+
 func TestFinishWithErrors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {

@@ -124,6 +124,22 @@ func (k *Keys) find(ctx context.Context, key port.IdempotencyKey) (*record, erro
 	return &rows[0], nil
 }
 
+// Inherit ends the leases of answers that somebody was finding, for when it is
+// known that whoever it was is gone: a repeat need not wait for the lease to lapse.
+func (k *Keys) Inherit(ctx context.Context) error {
+	now := k.now()
+	err := k.db.Atomic(ctx, func(ctx context.Context) error {
+		// A lease is a matter of minutes, so the index leads to the youngest keys.
+		return k.db.Conn(ctx).Exec(`UPDATE idempotency_keys SET lease_until = ?
+			WHERE expires_at > ? AND state = ? AND lease_until > ?`,
+			database.At(now), database.At(now.Add(TTL-time.Hour)), stateFirst, database.At(now)).Error
+	})
+	if err != nil {
+		return fmt.Errorf("inherit the idempotency keys of %s: %w", k.db.Module(), err)
+	}
+	return nil
+}
+
 func reused() error {
 	return Reused.Errorf("this idempotency key was used for another request; use a new key for each new request")
 }

@@ -3,6 +3,7 @@
 package ordersmodule
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -57,6 +58,8 @@ type Module struct {
 	Tasks    []run.Task
 	Checks   []audit.Check
 	Sagas    *saga.Engine // for operators
+	// Inherit ends what processes claimed that are known to be gone.
+	Inherit func(ctx context.Context) error
 }
 
 // New joins the module. It touches no database.
@@ -74,9 +77,10 @@ func New(d Deps) (*Module, error) {
 		return nil, err
 	}
 	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Lease(lease))
+	keys := idempotency.New(d.DB, d.Now)
 	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
 	service := core.NewService(core.Deps{
-		Store: store.Store{DB: d.DB}, Events: outbox, Sagas: sagas, Keys: idempotency.New(d.DB, d.Now),
+		Store: store.Store{DB: d.DB}, Events: outbox, Sagas: sagas, Keys: keys,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency, Decided: decided,
 		Cart: d.Cart, Pricing: d.Pricing, Inventory: d.Inventory, Payments: d.Payments, Shipping: d.Shipping,
 	})
@@ -87,6 +91,9 @@ func New(d Deps) (*Module, error) {
 		Tasks:  []run.Task{sagas.Task()},
 		Checks: append(service.Checks(), sagas.Checks()...),
 		Sagas:  sagas,
+		Inherit: func(ctx context.Context) error {
+			return errors.Join(sagas.Inherit(ctx), keys.Inherit(ctx))
+		},
 	}, nil
 }
 

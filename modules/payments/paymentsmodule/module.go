@@ -3,6 +3,7 @@
 package paymentsmodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,8 @@ type Module struct {
 	Consumer *event.Consumer
 	Tasks    []run.Task
 	Checks   []audit.Check
+	// Inherit ends what processes claimed that are known to be gone.
+	Inherit func(ctx context.Context) error
 }
 
 // New puts the module together. It touches no database and calls nobody.
@@ -75,7 +78,7 @@ func New(d Deps) (*Module, error) {
 	return &Module{
 		Service: svc, Outbox: outbox, Consumer: consumer,
 		Tasks:  []run.Task{{Name: "payments operations", Run: svc.Work}},
-		Checks: svc.Checks(),
+		Checks: svc.Checks(), Inherit: svc.Inherit,
 	}, nil
 }
 

@@ -148,6 +148,33 @@ func TestWorkerFindsChargeWhoseMakerIsGone(t *testing.T) {
 	})
 }
 
+// Where it is known that a maker is gone, the next one need not wait for its claim
+// to run out, and still asks before anything is sent again.
+func TestHeirTakesTheOperationOver(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		asleep, awake := make(chan struct{}), make(chan struct{})
+		b.line.set(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost && b.line.posts.Load() == 1 {
+				close(asleep)
+				<-awake
+			}
+			return false
+		})
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = b.Authorize(b.shop(), request("o", "tok_visa")) })
+		<-asleep
+		require.NoError(t, b.Inherit(t.Context()))
+		p, err := b.Authorize(b.shop(), request("o", "tok_visa"))
+		require.NoError(t, err)
+		require.Equal(t, payments.Authorised, p.Status)
+		close(awake) // the dead one's request arrives late
+		first.Wait()
+		require.Equal(t, []string{"authorised"}, b.ledger("o"))
+		require.Empty(t, b.findings())
+	})
+}
+
 func TestRepeatAsksBeforeItSendsAgain(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {

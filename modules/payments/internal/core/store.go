@@ -27,6 +27,8 @@ type Store interface {
 	OperationsOf(ctx context.Context, paymentIDs ...string) ([]Operation, error)
 	// Claim takes an open operation that nobody is at, by its key.
 	Claim(ctx context.Context, key string, now, until time.Time) (Operation, bool, error)
+	// Unclaim gives open operations back that somebody is at, whoever it is.
+	Unclaim(ctx context.Context) error
 	// Due tells whether ClaimDue would find something.
 	Due(ctx context.Context, now time.Time) (bool, error)
 	// ClaimDue takes open operations whose time has come and that nobody is at.

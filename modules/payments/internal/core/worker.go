@@ -71,6 +71,16 @@ func (s *Service) WorkOff(ctx context.Context) error {
 	return nil
 }
 
+// Inherit takes back operations that somebody was at, for when it is known that
+// whoever it was is gone. What it sent may still come through: whoever goes on
+// asks the provider before anything is sent again.
+func (s *Service) Inherit(ctx context.Context) error {
+	if err := s.Store.Atomic(ctx, s.Store.Unclaim); err != nil {
+		return fmt.Errorf("inherit provider operations: %w", err)
+	}
+	return nil
+}
+
 // perform does one claimed operation, and sees to a later try when it failed.
 func (s *Service) perform(ctx context.Context, op Operation) {
 	var err error

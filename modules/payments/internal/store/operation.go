@@ -109,6 +109,12 @@ func (s *Store) Claim(ctx context.Context, key string, now, until time.Time) (co
 	return rows[0].operation(), true, nil
 }
 
+// Unclaim gives open operations back that somebody is at, whoever it is.
+func (s *Store) Unclaim(ctx context.Context) error {
+	return s.db.Conn(ctx).Exec(`UPDATE provider_operations SET claimed_until = NULL
+		WHERE status IN ('pending', 'parked') AND claimed_until IS NOT NULL`).Error
+}
+
 const due = `status IN ('pending', 'parked') AND next_at <= ? AND (claimed_until IS NULL OR claimed_until <= ?)`
 
 // Due tells whether ClaimDue would find something.
