@@ -26,6 +26,9 @@ const (
 	Foreign  Kind = "foreign"  // any other folder: a foreign company, such as payments/sandbox
 )
 
+// RoomOf names the room of a folder, given relative to the root.
+func RoomOf(dir string) Room { return roomOf(dir) }
+
 // roomOf names the room of a folder, given relative to the root.
 func roomOf(dir string) Room {
 	parts := strings.Split(dir, "/")
@@ -81,6 +84,10 @@ func within(dir string, folders ...string) bool {
 	}
 	return false
 }
+
+// Testing tells whether a file is there for tests only: a test, a conformance
+// kit, or the test environment.
+func (s *Source) Testing() bool { return s.testing() }
 
 // testing tells whether a file is there for tests only: a test, a conformance
 // kit, or the test environment.

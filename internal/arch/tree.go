@@ -126,6 +126,12 @@ func (t *Tree) addSQL(name, rel string) error {
 
 func lines(text []byte) int { return bytes.Count(text, []byte("\n")) }
 
+// FileSet knows the positions of every Go file of the tree.
+func (t *Tree) FileSet() *token.FileSet { return t.fset }
+
+// Local gives an import path as a folder of the tree, where it is one.
+func (t *Tree) Local(importPath string) (dir string, ok bool) { return t.local(importPath) }
+
 // at is the place of a node.
 func (s *Source) at(n ast.Node) Place {
 	return Place{File: s.Path, Line: s.fset.Position(n.Pos()).Line}

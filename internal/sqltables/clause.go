@@ -59,7 +59,7 @@ var before = wordSet("only if not exists lateral concurrently")
 func (r *reader) columns() bool {
 	for i := 1; i <= 6; i++ {
 		t := r.look(-i)
-		if t.kind == word && (t.value == "into" || t.value == "references" || t.value == "copy") {
+		if t.kind == word && (t.value == "into" || t.value == "references" || t.value == "copy" || t.value == "on") {
 			return true
 		}
 		if t.kind == word && (t.value == "from" || t.value == "join") {
@@ -332,16 +332,19 @@ func (r *reader) body(value string) bool {
 func (r *reader) nested(t token) {
 	inner := In(t.value)
 	for _, in := range scan(t.value) {
-		if in.kind == text && statement(in.value) {
-			inner = append(inner, In(in.value)...)
+		if in.kind != text || !statement(in.value) {
+			continue
+		}
+		for _, u := range In(in.value) {
+			u.Offset += in.inside
+			inner = append(inner, u)
 		}
 	}
 	for _, u := range inner {
-		if u.Name == "" || strings.ContainsAny(u.Name, "%") {
-			continue
+		if !strings.Contains(u.Name, "%") { // of format()
+			u.Offset = min(u.Offset+t.inside, len(t.value)+t.inside)
+			r.uses = append(r.uses, u)
 		}
-		u.Offset = t.offset
-		r.uses = append(r.uses, u)
 	}
 }
 

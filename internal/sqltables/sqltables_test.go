@@ -58,6 +58,7 @@ func TestIn(t *testing.T) {
 		`CREATE TABLE a AS SELECT * FROM b`:                                                                        "+a b",
 		`CREATE TEMP TABLE t (x int); INSERT INTO t SELECT x FROM a; SELECT * FROM t`:                              "a",
 		`CREATE UNIQUE INDEX CONCURRENTLY i ON a USING gin (x)`:                                                    "a",
+		`CREATE INDEX i ON a (x)`:                                                                                  "a",
 		`CREATE VIEW v AS SELECT * FROM a`:                                                                         "+v a",
 		`CREATE TRIGGER x AFTER UPDATE OF y ON a FOR EACH ROW EXECUTE FUNCTION f()`:                                "a",
 		`ALTER TABLE IF EXISTS ONLY a ADD CONSTRAINT c FOREIGN KEY (x) REFERENCES s.b`:                             "a s.b",

@@ -17,6 +17,7 @@ type token struct {
 	kind   kind
 	value  string // a word in lower case; a name or text without its quotes
 	offset int
+	inside int // offset of what stands in quotes
 }
 
 // scanner cuts SQL of PostgreSQL and SQLite into tokens. What it does not know
@@ -47,36 +48,36 @@ func (s *scanner) next() token {
 	c := s.sql[s.at]
 	switch {
 	case c == '\'':
-		return token{text, s.quoted('\''), start}
+		return token{text, s.quoted('\''), start, start + 1}
 	case (c == 'e' || c == 'E') && s.peek(1) == '\'':
 		s.at++
-		return token{text, s.escaped(), start}
+		return token{text, s.escaped(), start, start + 2}
 	case c == '"' || c == '`':
-		return token{quoted, s.quoted(c), start}
+		return token{quoted, s.quoted(c), start, start + 1}
 	case c == '[' && letter(s.peek(1)) && s.bracketed() > 0:
 		n := s.bracketed()
 		s.at += n
-		return token{quoted, s.sql[start+1 : s.at-1], start}
+		return token{quoted, s.sql[start+1 : s.at-1], start, start + 1}
 	case c == '$':
 		if body, ok := s.dollar(); ok {
-			return token{text, body, start}
+			return token{text, body, start, start + strings.Index(s.sql[start+1:], "$") + 2}
 		}
 		s.at++
 		s.skip(digit)
-		return token{other, s.sql[start:s.at], start}
+		return token{kind: other, value: s.sql[start:s.at], offset: start}
 	case letter(c):
 		s.skip(func(c byte) bool { return letter(c) || digit(c) || c == '$' })
-		return token{word, strings.ToLower(s.sql[start:s.at]), start}
+		return token{kind: word, value: strings.ToLower(s.sql[start:s.at]), offset: start}
 	case digit(c):
 		s.skip(func(c byte) bool { return letter(c) || digit(c) || c == '.' })
-		return token{other, s.sql[start:s.at], start}
+		return token{kind: other, value: s.sql[start:s.at], offset: start}
 	case c == '?' || (c == '@' || c == ':') && letter(s.peek(1)):
 		s.at++
 		s.skip(func(c byte) bool { return letter(c) || digit(c) })
-		return token{other, s.sql[start:s.at], start}
+		return token{kind: other, value: s.sql[start:s.at], offset: start}
 	}
 	s.at++
-	return token{mark, s.sql[start:s.at], start}
+	return token{kind: mark, value: s.sql[start:s.at], offset: start}
 }
 
 func (s *scanner) peek(n int) byte {

@@ -1,0 +1,1 @@
+CREATE TABLE outbox (id text PRIMARY KEY);

@@ -1,0 +1,5 @@
+package web
+
+import "example.com/shop/modules/orders" // want imports "imports modules/orders"
+
+var _ orders.Order

@@ -1,0 +1,4 @@
+// Package migrations hands out SQL.
+package migrations
+
+var Files int

@@ -1,0 +1,4 @@
+// Package catalogmodule is a door.
+package catalogmodule
+
+func New() {}

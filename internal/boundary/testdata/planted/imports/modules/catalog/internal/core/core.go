@@ -1,0 +1,4 @@
+// Package core is catalog's own.
+package core
+
+var Secret = 1

@@ -1,0 +1,3 @@
+package core
+
+const paymentsAt = "amqp://payments" // want imports "amqp://payments"

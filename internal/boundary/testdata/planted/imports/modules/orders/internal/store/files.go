@@ -1,0 +1,5 @@
+package store
+
+import "example.com/shop/migrations" // want imports "imports migrations"
+
+var _ = migrations.Files
