@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/boundary"
+)
+
+// plantedTree is a source tree in which orders joins the payments' table.
+func plantedTree(t *testing.T, sql string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":                             "module example.com/shop\n",
+		"migrations/orders/00001_init.sql":   sql,
+		"migrations/payments/00001_init.sql": "CREATE TABLE payments (id text);\n",
+		"modules/orders/orders.go":           "// Package orders is a contract.\npackage orders\n",
+		"modules/payments/payments.go":       "// Package payments is a contract.\npackage payments\n",
+	} {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	return dir
+}
+
+const (
+	joined = "CREATE TABLE orders (\n    id text,\n    payment_id text REFERENCES payments (id)\n);\n"
+	alone  = "CREATE TABLE orders (id text);\n"
+)
+
+func boundaries(t *testing.T, args ...string) (code int, out, problems string) {
+	t.Helper()
+	var o, p strings.Builder
+	code = execute(t.Context(), append([]string{"boundaries"}, args...), strings.NewReader(""), &o, &p)
+	return code, o.String(), p.String()
+}
+
+func TestBoundariesReport(t *testing.T) {
+	t.Parallel()
+	dir := plantedTree(t, joined)
+	code, out, _ := boundaries(t, "--source", dir)
+	require.Equal(t, exitFailed, code)
+	requireGolden(t, "boundaries.txt", out)
+
+	code, out, _ = boundaries(t, "--source", dir, "--json", "orders")
+	require.Equal(t, exitFailed, code)
+	var report boundary.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Len(t, report.Findings, 1)
+	require.Equal(t, 3, report.Findings[0].Line)
+	require.False(t, report.Modules[0].Extractable)
+
+	code, _, _ = boundaries(t, "--source", dir, "payments")
+	require.Equal(t, exitOK, code, "what blocks orders does not block payments")
+	code, _, _ = boundaries(t, "--source", plantedTree(t, alone))
+	require.Equal(t, exitOK, code)
+}
+
+// This repository is clean, as its users may check too.
+func TestBoundariesOfThisRepository(t *testing.T) {
+	t.Parallel()
+	code, out, problems := boundaries(t)
+	require.Equal(t, exitOK, code, out+problems)
+	for _, m := range modules {
+		require.Contains(t, out, m.name+": imports ok")
+	}
+}
+
+func TestBoundariesBaseline(t *testing.T) {
+	t.Parallel()
+	dir := plantedTree(t, joined)
+	file := filepath.Join(dir, "boundaries.baseline.json")
+	code, _, problems := boundaries(t, "--source", dir, "--baseline", file)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, problems, "--write-baseline")
+	code, out, _ := boundaries(t, "--source", dir, "--baseline", file, "--write-baseline")
+	require.Equal(t, exitOK, code)
+	require.Contains(t, out, "1 finding tolerated")
+
+	migration := filepath.Join(dir, "migrations/orders/00001_init.sql")
+	require.NoError(t, os.WriteFile(migration, []byte(joined+"DELETE FROM payments;\nDROP TABLE payments;\n"), 0o600))
+	code, out, _ = boundaries(t, "--source", dir, "--baseline", file)
+	require.Equal(t, exitFailed, code, "a new finding")
+	require.Contains(t, out, "2 findings.")
+	code, _, problems = boundaries(t, "--source", dir, "--baseline", file, "--write-baseline")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, problems, "may only shrink")
+
+	require.NoError(t, os.WriteFile(migration, []byte(alone), 0o600))
+	code, out, _ = boundaries(t, "--source", dir, "--baseline", file)
+	require.Equal(t, exitFailed, code, "a stale entry")
+	require.Contains(t, out, "take the entry out")
+	code, _, _ = boundaries(t, "--source", dir, "--baseline", file, "--write-baseline")
+	require.Equal(t, exitOK, code)
+	code, _, _ = boundaries(t, "--source", dir, "--baseline", file)
+	require.Equal(t, exitOK, code)
+}
+
+func TestBoundariesGraph(t *testing.T) {
+	t.Parallel()
+	dir := plantedTree(t, alone)
+	picture := filepath.Join(dir, "graph.svg")
+	code, out, _ := boundaries(t, "--source", dir, "--graph", "mermaid", "--svg", picture)
+	require.Equal(t, exitOK, code)
+	require.True(t, strings.HasPrefix(out, "flowchart TD\n"), out)
+	svg, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(svg), "<svg "))
+}
+
+func TestBoundariesSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	bare := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bare, "go.mod"), []byte("module example.com/x\n"), 0o600))
+	for says, args := range map[string][]string{
+		"it has no go.mod":             {"--source", empty},
+		"has no folder modules":        {"--source", bare},
+		`there is no module "nowhere"`: {"nowhere"},
+		"only mermaid is known":        {"--graph", "dot"},
+		"--write-baseline needs":       {"--write-baseline"},
+		"for all modules at once":      {"--write-baseline", "--baseline", "x", "orders"},
+	} {
+		code, _, problems := boundaries(t, args...)
+		require.Equal(t, exitUsage, code, says)
+		require.Contains(t, problems, says)
+	}
+}
