@@ -41,7 +41,11 @@ func Launch(t *testing.T, at Site) *Server {
 	t.Helper()
 	s := &Server{Site: at, Log: &Log{}, Exited: make(chan struct{})}
 	s.Cmd = at.Command(context.WithoutCancel(t.Context()), t, "serve", "--demo")
-	s.Cmd.Stderr = s.Log
+	tee := at.Tee
+	if tee == nil {
+		tee = io.Discard
+	}
+	s.Cmd.Stderr = io.MultiWriter(s.Log, tee)
 	tie(s.Cmd)
 	// A pipe of our own: that of StdoutPipe is closed by Wait before all is read.
 	r, w, err := os.Pipe()
@@ -50,7 +54,7 @@ func Launch(t *testing.T, at Site) *Server {
 	require.NoError(t, s.Cmd.Start())
 	require.NoError(t, w.Close())
 	s.opened = make(chan string, 1)
-	go greeting(r, s.opened)
+	go greeting(r, tee, s.opened)
 	go func() {
 		_ = s.Cmd.Wait() // how it ended is in ProcessState
 		close(s.Exited)
@@ -76,9 +80,9 @@ func (s *Server) Opens(t *testing.T) bool {
 
 // greeting reads what the shop prints, tells when it says that it is open, and
 // reads on so that it can never block.
-func greeting(r *os.File, opened chan<- string) {
+func greeting(r *os.File, tee io.Writer, opened chan<- string) {
 	defer func() { _ = r.Close() }()
-	lines, text := bufio.NewScanner(r), strings.Builder{}
+	lines, text := bufio.NewScanner(io.TeeReader(r, tee)), strings.Builder{}
 	for lines.Scan() {
 		text.WriteString(lines.Text() + "\n")
 		if strings.HasPrefix(lines.Text(), "Stop with") {
@@ -86,7 +90,7 @@ func greeting(r *os.File, opened chan<- string) {
 			break
 		}
 	}
-	_, _ = io.Copy(io.Discard, r)
+	_, _ = io.Copy(tee, r)
 }
 
 func address(t *testing.T, what, greeting string) string {

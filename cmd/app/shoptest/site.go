@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +83,9 @@ func compile(to string, tags []string) error {
 // Site is where a shop keeps its data, and the settings it is run with.
 type Site struct {
 	Data     string
-	Settings []string // BANYAN_X=value
-	Binary   string   // the program; empty: the one of Main
+	Settings []string  // BANYAN_X=value
+	Tee      io.Writer // gets all that a server prints, too; safe for concurrent use; may be nil
+	Binary   string    // the program; empty: the one of Main
 }
 
 // OnEach runs fn once per kind of database, with an empty one.
