@@ -45,6 +45,11 @@ func FuzzLoad(f *testing.F) {
 	keys := Keys()
 	f.Fuzz(func(t *testing.T, at uint8, value string) {
 		k := keys[int(at)%len(keys)]
+		if k.Secret && !k.urlSecret && value != "" {
+			value = strings.ReplaceAll(value, marker, "") + marker
+		} else {
+			value = strings.ReplaceAll(value, marker, "")
+		}
 		others := []string{}
 		switch k.Name { // what these keys need beside them
 		case "admin.password":
@@ -53,9 +58,9 @@ func FuzzLoad(f *testing.F) {
 			others = append(others, "BANYAN_PAYMENTS_API_KEY=k")
 		}
 		cfg, err := Load(Options{Environ: append(others, k.Env+"="+value)})
-		checkLoaded(t, k, value, cfg, err)
+		checkLoaded(t, cfg, err)
 		byFlag, flagErr := Load(Options{Environ: others, Flags: map[string]string{k.Name: value}})
-		checkLoaded(t, k, value, byFlag, flagErr)
+		checkLoaded(t, byFlag, flagErr)
 		if value != "" {
 			require.Equal(t, err == nil, flagErr == nil, "a flag allows what the environment allows")
 		}
@@ -74,7 +79,10 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-func checkLoaded(t *testing.T, k Key, value string, cfg Config, err error) {
+// marker makes a secret one that no other text contains.
+const marker = "sesame0open1sesame"
+
+func checkLoaded(t *testing.T, cfg Config, err error) {
 	t.Helper()
 	shown := ""
 	if err != nil {
@@ -92,9 +100,7 @@ func checkLoaded(t *testing.T, k Key, value string, cfg Config, err error) {
 		require.True(t, cfg.Database.Pool >= 1 && cfg.Database.Pool <= 1000)
 		require.GreaterOrEqual(t, cfg.Events.Retention, 24*time.Hour)
 	}
-	if k.Secret && !k.urlSecret && len(value) > 8 && strings.Trim(value, " \t\r\n") == value {
-		require.NotContains(t, shown, value, "secrets are never shown")
-	}
+	require.NotContains(t, shown, marker, "secrets are never shown")
 }
 
 // oneLine takes out what YAML takes for the end of a line.
