@@ -23,6 +23,16 @@ const (
 	maxValues = 50_000 // values of all kinds in a body; each costs some 100 bytes
 )
 
+// asksInVain tells whether a client waits to be told that it may send a body over
+// the limit: it is told at once that it may not.
+func asksInVain(r *http.Request, limit int64) bool {
+	return r.ContentLength > limit && strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+}
+
+func tooLarge(limit int64) error {
+	return TooLarge.Errorf("the body is over its limit of %d bytes", limit)
+}
+
 // readBody reads and parses a JSON body. Codes: Malformed, TooLarge.
 func readBody(r *http.Request) (raw []byte, body any, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -36,7 +46,7 @@ func readBody(r *http.Request) (raw []byte, body any, err error) {
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, nil, TooLarge.Errorf("the body is over its limit of %d bytes", over.Limit)
+		return nil, nil, tooLarge(over.Limit)
 	case err != nil:
 		return nil, nil, fault.Malformed.Wrap(err, "the body ended early")
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -127,6 +128,13 @@ func (f *findings) check(ref *openapi3.SchemaRef, value any, pointer string) {
 		} else {
 			f.add(true, pointer, "must be "+typeWords(schema))
 		}
+	case json.Number:
+		if _, err := strconv.ParseInt(v.String(), 10, 64); err != nil && schema.Type.Includes(openapi3.TypeInteger) {
+			// 1.0 is whole, and still no integer of ours: encoding/json refuses it, but cannot say where.
+			f.add(!errors.Is(err, strconv.ErrRange), pointer, integerWords)
+			return
+		}
+		f.note(schema.VisitJSON(value, checkOptions...), pointer)
 	default:
 		f.note(schema.VisitJSON(value, checkOptions...), pointer)
 	}
@@ -199,7 +207,7 @@ func (f *findings) note(err error, pointer string) {
 }
 
 // integerWords is for numbers that are whole but not written or sized like one of ours.
-const integerWords = "must be a whole number of at most 64 bits, without a point or an exponent"
+const integerWords = "must be integer: a whole number of at most 64 bits, without a point or an exponent"
 
 func typeWords(schema *openapi3.Schema) string {
 	return strings.Join(*schema.Type, " or ")

@@ -114,3 +114,30 @@ func TestTheLimitsMemoryIsBounded(t *testing.T) {
 	l.clients.CleanUp()
 	require.LessOrEqual(t, l.clients.EstimatedSize(), 1000)
 }
+
+// Where a number is wrong is told exactly, also in a list.
+func TestWrongIntegersArePointedAt(t *testing.T) {
+	t.Parallel()
+	type item struct {
+		Grams *int64 `json:"grams"`
+	}
+	type in struct {
+		Body struct {
+			Items []item `json:"items"`
+		} `body:""`
+	}
+	b, err := newBinding(newSchemas(), reflect.TypeFor[in]())
+	require.NoError(t, err)
+	for number, code := range map[string]fault.Code{
+		"1.0": fault.Malformed, "1e2": fault.Malformed, "1.5": fault.Malformed, "1e400": fault.Malformed,
+		"9223372036854775808": fault.Invalid, "-9223372036854775809": fault.Invalid, "18446744073709551616": fault.Invalid,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"items":[{"grams":1},{"grams":`+number+`}]}`))
+		r.Header.Set("Content-Type", "application/json")
+		raw, body, err := readBody(r)
+		require.NoError(t, err)
+		_, err = b.bind(r, nil, raw, body)
+		require.ErrorIs(t, err, code, number)
+		require.Equal(t, []fault.Field{{Pointer: "/items/1/grams", Detail: integerWords}}, fault.From(err).Fields, number)
+	}
+}

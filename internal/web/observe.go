@@ -44,6 +44,12 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 
+		if len(r.TransferEncoding) > 0 {
+			// A Content-Length beside it is dropped before we see it, so what follows on
+			// this connection may be another request only for us (RFC 9112, 6.1).
+			h.Set("Connection", "close")
+		}
+
 		rec := &recorder{ResponseWriter: w}
 		r.Body = http.MaxBytesReader(rec, r.Body, s.cfg.BodyLimit)
 		s.metrics.inFlight.Inc()

@@ -47,6 +47,9 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, path
 	var raw []byte
 	var body any
 	if e.in.body != nil {
+		if asksInVain(r, s.cfg.BodyLimit) {
+			return tooLarge(s.cfg.BodyLimit)
+		}
 		var err error
 		if raw, body, err = readBody(r); err != nil {
 			return err

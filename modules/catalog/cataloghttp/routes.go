@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/catalog"
 	"github.com/banyan-tree/banyan/modules/inventory"
@@ -61,6 +63,9 @@ type listInput struct {
 }
 
 func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[product]], error) {
+	if in.Status != catalog.Published && port.PrincipalFrom(ctx).Anonymous() {
+		return web.Reply[web.Page[product]]{}, fault.Unauthenticated.Errorf("log in as staff to see products that are not published")
+	}
 	found, err := d.Catalog.List(ctx, catalog.ListRequest{
 		Category: in.Category, Vendor: in.Vendor, Tag: in.Tag, Status: in.Status, Limit: in.Limit, After: in.Cursor,
 	})

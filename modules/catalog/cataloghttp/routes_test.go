@@ -150,7 +150,8 @@ func TestWhoMay(t *testing.T) {
 		s.Do(route[0], route[1], body).Require(http.StatusUnauthorized)
 		s.Do(route[0], route[1], body, webtest.As("user:u1")).Require(http.StatusForbidden)
 	}
-	s.Do("GET", "/api/v1/products?status=draft", nil).Require(http.StatusForbidden)
+	s.Do("GET", "/api/v1/products?status=draft", nil).RequireCode(http.StatusUnauthorized, "unauthenticated")
+	s.Do("GET", "/api/v1/products?status=draft", nil, webtest.As("user:u1")).RequireCode(http.StatusForbidden, "forbidden")
 	s.Do("GET", "/api/v1/products?status=draft", nil, staff).Require(http.StatusOK)
 }
 
