@@ -1,0 +1,119 @@
+package hostile
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+)
+
+// TestSlowClients holds connections open in every way. The shop cuts each of them
+// by its time-outs, answers others all the while, and holds nothing afterwards.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_WRITE_TIMEOUT=4s", "BANYAN_HTTP_IDLE_TIMEOUT=2s")
+	open := w.metric(t, "process_open_fds")
+	n := shoptest.Storm(40, 500)
+	get := "GET /health/live HTTP/1.1\r\nHost: x\r\n"
+	post := "POST /api/v1/quotes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	big := "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	held := map[string]int{}
+	cut := func(kind string, hold func(c *net.TCPConn) error) {
+		for range n {
+			c := w.dial(t)
+			all.Go(func() {
+				if err := hold(c); err != nil {
+					t.Errorf("%s: the connection was not cut: %v", kind, err)
+					return
+				}
+				mu.Lock()
+				held[kind]++
+				mu.Unlock()
+			})
+		}
+	}
+	cut("says nothing", untilClosed)
+	cut("idle after an answer", func(c *net.TCPConn) error {
+		_, _ = io.WriteString(c, get+"\r\n")
+		return untilClosed(c)
+	})
+	cut("headers, a byte at a time", func(c *net.TCPConn) error { return drip(c, get+"X-A: ") })
+	cut("a body, a byte at a time", func(c *net.TCPConn) error { return drip(c, post+"Content-Length: 100000\r\n\r\n{") })
+	cut("chunks, a byte at a time", func(c *net.TCPConn) error { return drip(c, post+"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n2;") })
+	cut("half a head", func(c *net.TCPConn) error {
+		_, _ = io.WriteString(c, get)
+		return untilClosed(c)
+	})
+	cut("never reads", func(c *net.TCPConn) error {
+		_ = c.SetReadBuffer(4096)
+		for { // the shop stops reading us, then cuts
+			if _, err := io.WriteString(c, big); err != nil {
+				return timedOut(err)
+			}
+		}
+	})
+
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	served := 0
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+			w.Anyone().Get(t, "/products?limit=1")
+			served++
+		}
+	}
+	require.Positive(t, served)
+	require.Len(t, held, 7)
+	for kind, cut := range held {
+		require.Equal(t, n, cut, kind)
+	}
+	shoptest.Until(t, "the shop holds no connection of theirs", func() bool {
+		return w.metric(t, "process_open_fds") <= open+20 && w.metric(t, "http_requests_in_flight") == 0
+	})
+	w.well(t)
+	t.Logf("7 kinds, %d connections each, all cut; %d requests of others were answered", n, served)
+}
+
+// untilClosed reads until the other side closes.
+func untilClosed(c *net.TCPConn) error {
+	_, err := io.Copy(io.Discard, c)
+	return timedOut(err)
+}
+
+// timedOut is nil unless it was our own patience that ended.
+func timedOut(err error) error {
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		return fmt.Errorf("after %s: %w", shoptest.Patience, err)
+	}
+	return nil
+}
+
+// drip sends a byte every 300 ms until the other side closes.
+func drip(c *net.TCPConn, start string) error {
+	if _, err := io.WriteString(c, start); err != nil {
+		return timedOut(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- untilClosed(c) }()
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-tick.C:
+			_, _ = io.WriteString(c, "a") // the reader notices the end
+		}
+	}
+}
