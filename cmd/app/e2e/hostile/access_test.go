@@ -36,6 +36,17 @@ A guest's cart belongs to whom has its token: a made-up token is a 404, without
 one a new cart is opened, and the token of a guest is not looked at for who is
 logged in. The webhook believes the provider's signature and nobody's token. A
 list shows only what is one's own.
+
+## Log-ins
+
+Ten failed log-ins for one e-mail within 15 minutes, or a hundred from one
+address (for IPv6, one /64), and further ones are answered with 429 until the 15
+minutes, counted from the first failure, are over: with the right password too.
+So a stranger can keep somebody from logging in anew for that long, and no
+longer than they go on; who is logged in stays so, and tokens can be refreshed.
+An e-mail that does not exist is treated, and costs, as one that does. The
+address is that of the connection, or what a trusted proxy says
+(` + "`http.trusted_proxies`" + `); what a client claims is not looked at.
 `
 
 // TestAccess asks every route as everybody. The table in docs/access.md is what

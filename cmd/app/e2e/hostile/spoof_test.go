@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -170,7 +171,7 @@ func try(t *testing.T, c shoptest.Client, method, path string) shoptest.Answer {
 // member is the e-mail of a new customer.
 func (w *world) member(t *testing.T) string {
 	t.Helper()
-	email := fmt.Sprintf("member-%p@example.com", t)
+	email := strings.ToLower(rand.Text()) + "@example.com"
 	w.Anyone().Do(t, http.StatusCreated, http.MethodPost, "/users", object{"email": email, "password": shoptest.Password, "name": "Mo"})
 	return email
 }
