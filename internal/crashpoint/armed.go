@@ -3,28 +3,27 @@
 package crashpoint
 
 import (
-	"fmt"
 	"os"
 	"path"
 	"runtime"
-	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // Hit passes the point "<where>:<moment>:<who came here>", or dies in it: at
 // once, with no deferred function run and nothing flushed. Who came here are the
 // nearest callers, so that each commit has a name of its own.
 func Hit(where, moment string) {
-	if !armed.on {
+	point, record := os.Getenv(Variable), os.Getenv(RecordVariable)
+	if point == "" && record == "" {
 		return
 	}
 	name := where + ":" + moment + ":" + callers()
-	armed.note(name)
-	if name != armed.name || armed.passed.Add(1) != armed.at {
+	note(record, name)
+	wanted, err := os.ReadFile(point)
+	if err != nil || string(wanted) != name {
 		return
 	}
-	armed.note("died " + name)
+	note(record, "died "+name)
 	self, err := os.FindProcess(os.Getpid())
 	if err == nil {
 		err = self.Kill()
@@ -35,39 +34,18 @@ func Hit(where, moment string) {
 	select {} // until the signal has come
 }
 
-// arming is what the environment asks for.
-type arming struct {
-	on     bool
-	name   string
-	at     int64
-	record *os.File
-	passed atomic.Int64
-}
-
-var armed = arm(os.Getenv(Variable), os.Getenv(RecordVariable))
-
-func arm(point, record string) *arming {
-	a := &arming{on: point != "" || record != "", name: point, at: 1}
-	if name, hit, found := strings.Cut(point, "#"); found {
-		n, err := strconv.ParseInt(hit, 10, 64)
-		if err != nil {
-			panic(fmt.Errorf("%s=%s: %w", Variable, point, err))
-		}
-		a.name, a.at = name, n
+// note adds a line in one write, so that those of several goroutines do not mix.
+func note(record, line string) {
+	if record == "" {
+		return
 	}
-	if record != "" {
-		f, err := os.OpenFile(record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			panic(fmt.Errorf("%s: %w", RecordVariable, err))
-		}
-		a.record = f
+	f, err := os.OpenFile(record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(line + "\n")
+		_ = f.Close()
 	}
-	return a
-}
-
-func (a *arming) note(line string) {
-	if a.record != nil {
-		_, _ = a.record.WriteString(line + "\n") // one write: lines of several goroutines do not mix
+	if err != nil {
+		panic(err)
 	}
 }
 
