@@ -16,6 +16,8 @@ import (
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/catalog"
 	"github.com/banyan-tree/banyan/modules/identity"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/pricing"
 )
 
 // flagship is a product of the demo catalogue.
@@ -79,11 +81,11 @@ func (s *server) demoAdmin(ctx context.Context) error {
 	return s.makeAdmin(ctx, demoAdmin, s.adminPassword)
 }
 
-// demoCatalogue imports the demo catalogue once: where its first product is
-// there, whatever became of it since, the rest is left alone too.
+// demoCatalogue imports the demo catalogue once: where its first product is for
+// sale, whatever became of it since, the rest is left alone too.
 func (s *server) demoCatalogue(ctx context.Context) error {
-	_, err := s.contracts.catalog.Get(ctx, catalog.GetRequest{Handle: flagship})
-	if !errors.Is(err, catalog.ProductNotFound) {
+	done, err := s.demoIsThere(ctx)
+	if err != nil || done {
 		return err
 	}
 	csv := demo.Catalogue()
@@ -101,6 +103,31 @@ func (s *server) demoCatalogue(ctx context.Context) error {
 	}
 	s.imported = report.Created
 	return nil
+}
+
+// demoIsThere tells whether the demo catalogue was imported to the end. Products
+// come first, so after a crash there may be some without price or stock.
+func (s *server) demoIsThere(ctx context.Context) (bool, error) {
+	product, err := s.contracts.catalog.Get(ctx, catalog.GetRequest{Handle: flagship})
+	if errors.Is(err, catalog.ProductNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the demo catalogue: %w", err)
+	}
+	var skus []string
+	for _, v := range product.Variants {
+		skus = append(skus, v.SKU)
+	}
+	prices, err := s.contracts.pricing.Prices(ctx, pricing.PricesRequest{SKUs: skus})
+	if err != nil {
+		return false, fmt.Errorf("look for the demo catalogue's prices: %w", err)
+	}
+	levels, err := s.contracts.inventory.Levels(ctx, inventory.LevelsRequest{SKUs: skus})
+	if err != nil {
+		return false, fmt.Errorf("look for the demo catalogue's stock: %w", err)
+	}
+	return len(prices.Items) == len(skus) && len(levels.Items) == len(skus), nil
 }
 
 // greet tells where the shop is, and gives one line to try it with.

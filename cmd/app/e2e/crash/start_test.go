@@ -1,0 +1,128 @@
+package crash
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+	"github.com/banyan-tree/banyan/internal/crashpoint"
+)
+
+// nothingPending demands that no migration is left to be done.
+func nothingPending(t *testing.T, at shoptest.Site) {
+	t.Helper()
+	var rows []struct {
+		Module, Set string
+		Pending     int
+	}
+	at.JSON(t, &rows, "migrate", "--status", "--json")
+	require.NotEmpty(t, rows)
+	for _, row := range rows {
+		require.Zero(t, row.Pending, "%s/%s", row.Module, row.Set)
+	}
+}
+
+// TestFirstStart kills the very first start of a shop, which migrates and
+// imports, at its crash points; the next start must bring it to its end. On
+// PostgreSQL a second instance starts at the same time, and lives.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	binary := shoptest.Build(t, "faultpoints")
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		firstStart(t, binary, shoptest.Storm(5, 1000), func(t *testing.T) shoptest.Site { return shoptest.NewSite(t, chief...) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		firstStart(t, binary, shoptest.Storm(2, 40), func(t *testing.T) shoptest.Site { return shoptest.NewPostgresSite(t, chief...) })
+	})
+}
+
+func firstStart(t *testing.T, binary string, most int, fresh func(t *testing.T) shoptest.Site) {
+	dice := chance(t)
+	at, armed, record := rig(t, fresh(t), binary)
+	whole := shelf(t, shoptest.Serve(t, at))
+	raw, err := os.ReadFile(record)
+	require.NoError(t, err)
+	var points []string
+	between := "" // the catalogue is there, and no price is
+	for point := range strings.Lines(string(raw)) {
+		point = strings.TrimSuffix(point, "\n")
+		if !slices.Contains(points, point) {
+			points = append(points, point)
+		}
+		if strings.HasPrefix(point, "catalog:after-commit:") {
+			between = point
+		}
+	}
+	require.Greater(t, len(points), 60)
+	require.NotEmpty(t, between)
+	dice.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+	points = append([]string{between}, points[:min(most, len(points))]...)
+	for _, point := range points {
+		at, armed, record = rig(t, fresh(t), binary)
+		require.NoError(t, os.WriteFile(armed, []byte(point), 0o600))
+		doomed := shoptest.Launch(t, at)
+		var other *shoptest.Server
+		if strings.Contains(strings.Join(at.Settings, " "), "BANYAN_DATABASE_URL") {
+			twin := at.Twin(t)
+			twin.Binary = ""
+			other = shoptest.Launch(t, twin)
+		}
+		select {
+		case <-doomed.Exited:
+			raw, err := os.ReadFile(record)
+			require.NoError(t, err)
+			require.Contains(t, string(raw), "died "+point+"\n")
+		case <-time.After(shoptest.Patience):
+			require.NotNil(t, other, "a point was not passed: %s", point)
+		case <-opened(t, doomed, other): // the other one was faster: there was nothing left to do here
+		}
+		if other != nil {
+			require.True(t, other.Opens(t), other.Log)
+			require.Equal(t, whole, shelf(t, other), "beside a death at %s", point)
+		}
+		require.NoError(t, os.WriteFile(armed, nil, 0o600))
+		s := shoptest.Serve(t, at)
+		require.Equal(t, whole, shelf(t, s), "after a death at %s", point)
+		nothingPending(t, at)
+		s.LogIn(t, "chief@example.com", shoptest.Password)
+		s.Kill(t)
+		if other != nil {
+			other.Kill(t)
+		}
+	}
+	t.Logf("%d deaths in the first start", len(points))
+}
+
+// opened tells when a launched shop is open, where that is no failure.
+func opened(t *testing.T, s, other *shoptest.Server) <-chan bool {
+	t.Helper()
+	if other == nil {
+		return nil
+	}
+	open := make(chan bool, 1)
+	go func() {
+		if s.Opens(t) {
+			open <- true
+		}
+	}()
+	return open
+}
+
+// rig gives a site its crash points: the files that arm and record them.
+func rig(t *testing.T, at shoptest.Site, binary string) (_ shoptest.Site, armed, record string) {
+	t.Helper()
+	dir := t.TempDir()
+	armed, record = filepath.Join(dir, "armed"), filepath.Join(dir, "record")
+	require.NoError(t, os.WriteFile(armed, nil, 0o600))
+	at = at.With(crashpoint.Variable+"="+armed, crashpoint.RecordVariable+"="+record)
+	at.Binary = binary
+	return at, armed, record
+}
