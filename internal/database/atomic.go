@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
+	"runtime"
 	"time"
 
-	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/crashpoint"
 )
@@ -84,7 +84,11 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hoo
 	ended = true
 	if failed := t.failure(); failed != nil {
 		t.rollback(ctx)
-		if err == nil {
+		var kept *keptError
+		switch {
+		case errors.As(failed, &kept): // whatever fn made of it
+			err = fmt.Errorf("write in a transaction of %s: %w", db.module, Fault(ctx, t.translate(kept.cause)))
+		case err == nil:
 			err = broken(failed)
 		}
 		return nil, lost(failed), err
@@ -112,14 +116,35 @@ func (db *DB) start(ctx context.Context) (*tx, error) {
 		return nil, err
 	}
 	t := &tx{db: db, conn: conn}
-	if _, err := conn.ExecContext(ctx, db.begin); err != nil {
+	if err := t.begin(ctx); err != nil {
 		t.discard()
 		return nil, err
 	}
-	t.stack = debug.Stack()
+	t.depth = runtime.Callers(2, t.callers[:])
 	t.gorm = db.gorm.WithContext(ctx)
 	t.gorm.Statement.ConnPool = &txPool{t: t}
 	return t, nil
+}
+
+// begin begins. PostgreSQL is told with the first statement: a transaction
+// without any costs nothing.
+func (t *tx) begin(ctx context.Context) error {
+	if t.db.dialect == SQLite {
+		_, err := t.conn.ExecContext(ctx, t.db.begin)
+		return err
+	}
+	return t.pipeline(func(c *pipelined) error {
+		if c.Conn.Conn().IsClosed() {
+			return driver.ErrBadConn
+		}
+		c.keep(t.db.begin)
+		return nil
+	})
+}
+
+// pipeline gives do the connection, which nobody else uses meanwhile.
+func (t *tx) pipeline(do func(*pipelined) error) error {
+	return t.conn.Raw(func(c any) error { return do(c.(*pipelined)) })
 }
 
 // commit outlives its caller: a commit that is given up half-way would leave an
@@ -142,6 +167,9 @@ func (t *tx) commit(ctx context.Context) error {
 	return Fault(ctx, fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
 }
 
+// errNotReached says that a statement before the commit failed.
+var errNotReached = errors.New("a statement of the transaction failed")
+
 var errSilentRollback = errors.New("the server undid the transaction because a statement in it had failed")
 
 func (t *tx) sendCommit(ctx context.Context) error {
@@ -152,9 +180,17 @@ func (t *tx) sendCommit(ctx context.Context) error {
 	// PostgreSQL answers the commit of a failed transaction with "ROLLBACK" and
 	// no error, which database/sql does not show.
 	var failed error
-	err := t.conn.Raw(func(c any) error {
-		tag, err := c.(*stdlib.Conn).Conn().Exec(ctx, "COMMIT")
-		if err == nil && tag.String() != "COMMIT" {
+	err := t.pipeline(func(c *pipelined) error {
+		if c.unbegun() {
+			c.kept = nil
+			return nil
+		}
+		tag, err := c.exec(ctx, "COMMIT")
+		var kept *keptError
+		switch {
+		case errors.As(err, &kept) && pgCode(err) != "": // the server came no further
+			failed, err = fmt.Errorf("%w: %w", errNotReached, t.translate(kept.cause)), nil
+		case err == nil && tag.String() != "COMMIT":
 			failed = errSilentRollback
 		}
 		return err
@@ -166,11 +202,34 @@ func (t *tx) rollback(ctx context.Context) {
 	t.end()
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseLimit)
 	defer cancel()
-	if _, err := t.conn.ExecContext(limited, "ROLLBACK"); err != nil {
+	if err := t.sendRollback(limited); err != nil {
 		t.discard()
 		return
 	}
 	_ = t.conn.Close()
+}
+
+func (t *tx) sendRollback(ctx context.Context) error {
+	if t.db.dialect == SQLite {
+		_, err := t.conn.ExecContext(ctx, "ROLLBACK")
+		return err
+	}
+	return t.pipeline(func(c *pipelined) error {
+		c.kept = nil
+		if c.Conn.Conn().PgConn().TxStatus() == 'I' {
+			return nil
+		}
+		_, err := c.Conn.Conn().Exec(ctx, "ROLLBACK")
+		return err
+	})
+}
+
+// translate gives an error of a statement the meaning that gorm would give it.
+func (t *tx) translate(err error) error {
+	if meaning, ok := t.db.dial.(gorm.ErrorTranslator); ok {
+		return meaning.Translate(err)
+	}
+	return err
 }
 
 // discard closes the connection for good instead of giving it back to the pool.

@@ -60,6 +60,19 @@ func (db *DB) Conn(ctx context.Context) *gorm.DB {
 	return g
 }
 
+// Later is Conn for writes whose outcome nobody looks at: they may be sent
+// together with the next statement of the transaction, or with its commit, which
+// saves a round trip each. RowsAffected says nothing. An error comes out of Atomic
+// if not before, with the same meaning, and undoes the transaction like any other.
+// Not for writes that may wait for others: a commit is not given up half-way.
+func (db *DB) Later(ctx context.Context) *gorm.DB {
+	g := db.Conn(ctx)
+	if p, ok := g.Statement.ConnPool.(*txPool); ok {
+		g.Statement.ConnPool = &txPool{t: p.t, later: true}
+	}
+	return g
+}
+
 // Ping tells whether the data can be reached. Codes: Unavailable.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int

@@ -123,7 +123,7 @@ func lost(err error) bool {
 
 // definite tells whether a commit that gave this error surely did not happen.
 func definite(err error) bool {
-	if errors.Is(err, errSilentRollback) {
+	if errors.Is(err, errSilentRollback) || errors.Is(err, errNotReached) {
 		return true
 	}
 	if code := sqliteCode(err); code != 0 {

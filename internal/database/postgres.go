@@ -140,7 +140,7 @@ func (s *server) pool(schema, role string, size int, settings map[string]string)
 		params["role"] = role
 	}
 	cfg.RuntimeParams = params
-	pool := stdlib.OpenDB(*cfg)
+	pool := sql.OpenDB(pipelining{stdlib.GetConnector(*cfg)})
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
 	pool.SetConnMaxLifetime(30 * time.Minute)

@@ -3,8 +3,11 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"gorm.io/gorm"
@@ -12,16 +15,20 @@ import (
 
 // tx is an open transaction.
 type tx struct {
-	db    *DB
-	conn  *sql.Conn
-	gorm  *gorm.DB
-	stack []byte // where it was begun
+	db      *DB
+	conn    *sql.Conn
+	gorm    *gorm.DB
+	callers [48]uintptr // where it was begun; written out only when somebody asks
+	depth   int
 
 	mu     sync.Mutex
 	ended  bool
 	failed error // of the first statement that failed
 	hooks  []func()
 }
+
+// unknownRows is how many rows a write says it changed that was not sent yet.
+const unknownRows = -1
 
 type txKey struct{}
 
@@ -92,20 +99,42 @@ func (t *tx) failure() error {
 // today, and fail on the day when one of them moves out.
 func (db *DB) trespass(t *tx) error {
 	db.log.Error("transaction crosses modules",
-		"holder", t.db.module, "holder_stack", string(t.stack),
+		"holder", t.db.module, "holder_stack", t.stack(),
 		"other", db.module, "other_stack", string(debug.Stack()))
 	return fmt.Errorf("data of %s is not to be reached inside a transaction of %s: end the transaction first", db.module, t.db.module)
 }
 
+// stack tells where the transaction was begun.
+func (t *tx) stack() string {
+	var b strings.Builder
+	frames := runtime.CallersFrames(t.callers[:t.depth])
+	for {
+		f, more := frames.Next()
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		if !more {
+			return b.String()
+		}
+	}
+}
+
 // txPool is the connection of a transaction as gorm sees it. It cannot begin,
 // commit or roll back: only Atomic does.
-type txPool struct{ t *tx }
+type txPool struct {
+	t     *tx
+	later bool // writes may be kept back
+}
 
 func (p *txPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
 	return p.t.conn.PrepareContext(ctx, query)
 }
 
 func (p *txPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if p.later && p.t.db.dialect == Postgres {
+		return driver.RowsAffected(unknownRows), p.t.pipeline(func(c *pipelined) error {
+			c.keep(query, args...)
+			return nil
+		})
+	}
 	return p.t.conn.ExecContext(ctx, query, args...)
 }
 
