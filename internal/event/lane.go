@@ -106,7 +106,7 @@ func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) 
 		// The bounds of recorded_at let PostgreSQL leave out the other months. That
 		// sent_at is null needs no saying while the lanes are held, and would make it
 		// read the index of all unsent rows.
-		err := conn.Exec(`UPDATE outbox SET sent_at = ? WHERE id IN ? AND recorded_at BETWEEN ? AND ?
+		err := o.db.Later(ctx).Exec(`UPDATE outbox SET sent_at = ? WHERE id IN ? AND recorded_at BETWEEN ? AND ?
 			AND lane IN (SELECT lane FROM outbox_lanes WHERE holder = ?)`,
 			database.At(now), ids, first, last, h.token).Error
 		if err != nil {
@@ -115,11 +115,11 @@ func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) 
 		if next, err = h.fetch(conn); err != nil {
 			return err
 		}
-		until := now.Add(leaseTime)
+		const hold = `UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`
 		if len(next) == 0 {
-			until = now
+			return o.db.Later(ctx).Exec(hold, database.At(now), h.token).Error
 		}
-		held := conn.Exec(`UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`, database.At(until), h.token)
+		held := conn.Exec(hold, database.At(now.Add(leaseTime)), h.token)
 		if held.Error == nil && held.RowsAffected < int64(len(h.lanes)) {
 			next = nil // somebody took lanes over: start again with a claim
 		}

@@ -64,7 +64,8 @@ func (r row) envelope(source string) Envelope {
 
 // Publish records events in the transaction that ctx carries (database.Atomic);
 // without one it is database.ErrOutsideAtomic. The relay is woken by the commit. A version that
-// the aggregate has used before is refused with gorm.ErrDuplicatedKey in the chain.
+// the aggregate has used before is refused, by the end of the transaction at the
+// latest, with gorm.ErrDuplicatedKey in the chain.
 func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
@@ -74,7 +75,7 @@ func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
 		return err
 	}
 	for part := range slices.Chunk(rows, insertAtOnce) {
-		if err := o.db.Conn(ctx).Create(&part).Error; err != nil {
+		if err := o.db.Later(ctx).Create(&part).Error; err != nil {
 			return fmt.Errorf("publish %s: %w", events[0].Type, err)
 		}
 	}

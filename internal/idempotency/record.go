@@ -61,7 +61,7 @@ func wrap(err error) error {
 
 // put writes the row over one that is open or expired.
 func (k *Keys) put(ctx context.Context, r record) error {
-	return wrap(k.db.Conn(ctx).Clauses(clause.OnConflict{
+	return wrap(k.db.Later(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "scope"}, {Name: "key"}},
 		UpdateAll: true,
 	}).Create(&r).Error)

@@ -126,7 +126,7 @@ func Register[S any](e *Engine, d Definition[S]) *Saga[S] {
 
 // Start records a saga in the transaction that ctx carries; it runs as soon as
 // that commits, in this process, else wherever it is found due. An id is used
-// once per module: a second Start gives gorm.ErrDuplicatedKey in the chain.
+// once per module: a second Start, or its commit, gives gorm.ErrDuplicatedKey in the chain.
 func (s *Saga[S]) Start(ctx context.Context, id string, state S) error {
 	e := s.engine
 	text, err := json.Marshal(state)
@@ -146,7 +146,7 @@ func (s *Saga[S]) Start(ctx context.Context, id string, state S) error {
 	if mine {
 		r.ClaimedBy, r.NextAt = e.me, database.At(now.Add(e.lease))
 	}
-	if err := e.db.Conn(ctx).Create(&r).Error; err != nil {
+	if err := e.db.Later(ctx).Create(&r).Error; err != nil {
 		return fmt.Errorf("start saga %s %s: %w", s.def.name, id, err)
 	}
 	e.db.AfterCommit(ctx, func() {

@@ -134,7 +134,7 @@ func (s *Sandbox) announce(ctx context.Context, c chargeRow) error {
 	if err != nil {
 		return fmt.Errorf("write a webhook: %w", err)
 	}
-	err = s.DB.Conn(ctx).Exec(`INSERT INTO webhooks (id, body, attempts, next_at) VALUES (?, ?, 0, ?)`, id, string(body), database.At(s.Now())).Error
+	err = s.DB.Later(ctx).Exec(`INSERT INTO webhooks (id, body, attempts, next_at) VALUES (?, ?, 0, ?)`, id, string(body), database.At(s.Now())).Error
 	if err != nil {
 		return fmt.Errorf("keep a webhook: %w", err)
 	}

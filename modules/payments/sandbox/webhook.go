@@ -121,10 +121,10 @@ func (s *Sandbox) settleWebhook(ctx context.Context, row webhookRow, failure err
 			if failure != nil {
 				s.Log.WarnContext(ctx, "a webhook of the sandbox is given up", "event", row.ID, "error", failure)
 			}
-			return s.DB.Conn(ctx).Exec(`DELETE FROM webhooks WHERE id = ?`, row.ID).Error
+			return s.DB.Later(ctx).Exec(`DELETE FROM webhooks WHERE id = ?`, row.ID).Error
 		}
 		most := min(longestBackOff, 500*time.Millisecond<<min(row.Attempts, 12))
 		next := s.Now().Add(most/10 + rand.N(most))
-		return s.DB.Conn(ctx).Exec(`UPDATE webhooks SET next_at = ? WHERE id = ?`, database.At(next), row.ID).Error
+		return s.DB.Later(ctx).Exec(`UPDATE webhooks SET next_at = ? WHERE id = ?`, database.At(next), row.ID).Error
 	})
 }

@@ -116,7 +116,7 @@ func (s *Store) PutLines(ctx context.Context, cartID string, lines []core.Line, 
 		rows[i] = lineRow{CartID: cartID, SKU: l.SKU, Quantity: l.Quantity, AddedAt: database.At(l.AddedAt), Revision: l.Revision}
 	}
 	slices.SortFunc(rows, func(a, b lineRow) int { return strings.Compare(a.SKU, b.SKU) })
-	err := s.Conn(ctx).Clauses(clause.OnConflict{
+	err := s.Later(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "cart_id"}, {Name: "sku"}}, DoUpdates: clause.AssignmentColumns([]string{"quantity", "revision"}),
 	}).Create(&rows).Error
 	if err != nil {
@@ -130,14 +130,14 @@ func (s *Store) RemoveLines(ctx context.Context, cartID string, skus []string, a
 	if len(skus) == 0 {
 		return nil
 	}
-	if err := s.Conn(ctx).Where("cart_id = ? AND sku IN ?", cartID, skus).Delete(&lineRow{}).Error; err != nil {
+	if err := s.Later(ctx).Where("cart_id = ? AND sku IN ?", cartID, skus).Delete(&lineRow{}).Error; err != nil {
 		return err
 	}
 	return s.touch(ctx, cartID, at)
 }
 
 func (s *Store) touch(ctx context.Context, cartID string, at time.Time) error {
-	return s.Conn(ctx).Model(&cartRow{}).Where("id = ?", cartID).Update("updated_at", database.At(at)).Error
+	return s.Later(ctx).Model(&cartRow{}).Where("id = ?", cartID).Update("updated_at", database.At(at)).Error
 }
 
 // Drop implements core.Store.

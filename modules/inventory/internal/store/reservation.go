@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -46,19 +47,32 @@ func (s *Store) Reservation(ctx context.Context, orderID string) (inventory.Rese
 	return r, true, err
 }
 
-// Turn implements core.Store. It locks the row first, so that what it gives is
+// Turn implements core.Store. From one status it is one statement; else, and
+// where something is in the way, the row is locked first, so that what it gives is
 // what it changed.
 func (s *Store) Turn(ctx context.Context, orderID, to string, from ...string) (inventory.Reservation, bool, error) {
+	var rows []reservationRow
+	if len(from) == 1 {
+		err := s.Conn(ctx).Raw(`UPDATE reservations SET status = ?, updated_at = ? WHERE order_id = ? AND status = ? RETURNING *`,
+			to, database.At(s.now()), orderID, from[0]).Scan(&rows).Error
+		if err != nil {
+			return inventory.Reservation{}, false, err
+		}
+		if len(rows) == 1 {
+			was, err := rows[0].reservation()
+			was.Status = from[0]
+			return was, true, err
+		}
+	}
 	q := s.Conn(ctx).Where("order_id = ?", orderID).Limit(1)
 	if s.Dialect() == database.Postgres {
 		q = q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 	}
-	var rows []reservationRow
 	if err := q.Find(&rows).Error; err != nil || len(rows) == 0 {
 		return inventory.Reservation{}, false, err
 	}
 	was, err := rows[0].reservation()
-	if err != nil {
+	if err != nil || !slices.Contains(from, was.Status) {
 		return was, false, err
 	}
 	tx := s.Conn(ctx).Model(&reservationRow{}).Where("order_id = ? AND status IN ?", orderID, from).

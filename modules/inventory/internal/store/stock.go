@@ -107,7 +107,7 @@ func (s *Store) Move(ctx context.Context, moves []core.Movement) error {
 	for i, m := range moves {
 		rows[i] = movementRow{ID: s.newID(), SKU: m.SKU, Kind: m.Kind, Quantity: m.Quantity, OrderID: m.OrderID, At: database.At(s.now())}
 	}
-	return s.Conn(ctx).Create(&rows).Error
+	return s.Later(ctx).Create(&rows).Error
 }
 
 func toStock(rows []stockRow) []core.Stock {

@@ -154,7 +154,7 @@ func (s *Store) Release(ctx context.Context, o core.Operation, at time.Time) (bo
 
 // Hasten makes open operations of a payment due now.
 func (s *Store) Hasten(ctx context.Context, paymentID string, now time.Time) error {
-	return s.db.Conn(ctx).Exec(`UPDATE provider_operations SET next_at = ?
+	return s.db.Later(ctx).Exec(`UPDATE provider_operations SET next_at = ?
 		WHERE payment_id = ? AND status IN ('pending', 'parked') AND next_at > ?`, database.At(now), paymentID, database.At(now)).Error
 }
 
