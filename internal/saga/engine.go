@@ -49,7 +49,7 @@ type Engine struct {
 	more    bool            // the table holds more due sagas than there was room for
 	queue   []*instance
 	active  map[string]*instance // queued and at work, by saga id
-	waiters map[string][]chan struct{}
+	waiters map[string][]chan Status
 	idle    sync.WaitGroup // workers at work
 }
 
@@ -73,7 +73,7 @@ func NewEngine(db *database.DB, now clock.Clock, log *slog.Logger, options ...Op
 	e := &Engine{
 		db: db, now: now, log: log, me: id.V7(),
 		workers: defaultWorkers, lease: defaultLease,
-		defs: map[string]*definition{}, active: map[string]*instance{}, waiters: map[string][]chan struct{}{},
+		defs: map[string]*definition{}, active: map[string]*instance{}, waiters: map[string][]chan Status{},
 		wake: make(chan struct{}, 1),
 	}
 	for _, option := range options {
@@ -242,6 +242,9 @@ func (e *Engine) next(in *instance) {
 		delete(e.active, in.row.ID)
 	}
 	for _, told := range e.waiters[in.row.ID] {
+		if in.over != "" {
+			told <- in.over
+		}
 		close(told)
 	}
 	delete(e.waiters, in.row.ID)

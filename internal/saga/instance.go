@@ -37,6 +37,7 @@ type instance struct {
 	state   any // *S
 	history []Entry
 	last    *fault.Error // of the present step
+	over    Status       // once it is written that nothing more is to be done; else empty
 }
 
 // run drives the saga until it ends, waits, or is lost.
@@ -240,6 +241,7 @@ func (in *instance) trouble(ctx context.Context, doing string, err error) bool {
 }
 
 func (in *instance) ended(ctx context.Context, s Status) {
+	in.over = s
 	took := in.engine.now().Sub(in.row.StartedAt.Time)
 	in.engine.metrics.end(in.row.Name, s, took)
 	in.engine.log.DebugContext(ctx, "a saga ended", "saga", in.row.Name, "id", in.row.ID, "status", string(s), "took", took)

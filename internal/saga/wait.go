@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -10,8 +11,8 @@ import (
 const waitPoll = 250 * time.Millisecond
 
 // Wait returns once the saga has ended or is parked, with its status; where ctx
-// ends first, with ctx's error and the last known status. A saga of this process
-// costs no more than one look at the table. Codes: NotFound.
+// ends first, with ctx's error and the last known status. A saga that ends in this
+// process while somebody waits is not looked up at all. Codes: NotFound.
 func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 	status := Running
 	for {
@@ -31,8 +32,9 @@ func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 			poll = timer.C
 		}
 		var err error
+		var over Status
 		select {
-		case <-left:
+		case over = <-left:
 		case <-poll:
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -41,8 +43,8 @@ func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 			timer.Stop()
 		}
 		e.unsubscribe(id, left)
-		if err != nil {
-			return status, err
+		if err != nil || over.Over() {
+			return cmp.Or(over, status), err
 		}
 	}
 }
@@ -52,20 +54,20 @@ func (e *Engine) status(ctx context.Context, id string) (Status, error) {
 	return r.Status, err
 }
 
-// subscribe gives a channel that is closed when this process lets go of the
-// saga, and tells whether it has it now.
-func (e *Engine) subscribe(id string) (left chan struct{}, here bool) {
+// subscribe gives a channel that is closed when this process lets go of the saga,
+// after saying how it ended, if it did; and it tells whether this process has it now.
+func (e *Engine) subscribe(id string) (left chan Status, here bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	left = make(chan struct{})
+	left = make(chan Status, 1)
 	e.waiters[id] = append(e.waiters[id], left)
 	return left, e.active[id] != nil
 }
 
-func (e *Engine) unsubscribe(id string, left chan struct{}) {
+func (e *Engine) unsubscribe(id string, left chan Status) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rest := slices.DeleteFunc(e.waiters[id], func(c chan struct{}) bool { return c == left })
+	rest := slices.DeleteFunc(e.waiters[id], func(c chan Status) bool { return c == left })
 	if len(rest) == 0 {
 		delete(e.waiters, id)
 	} else {

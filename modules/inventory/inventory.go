@@ -42,8 +42,9 @@ type Service interface {
 	// same order again returns the first reservation.
 	// Codes: InsufficientStock, UnknownSKU, InvalidStock.
 	Hold(ctx context.Context, req HoldRequest) (Reservation, error)
-	// Commit turns a held reservation into a sale: on hand goes down. Repeating
-	// it changes nothing. Codes: ReservationExpired (expired or released), ReservationUnknown.
+	// Commit turns a held reservation into a sale: on hand goes down. One whose time
+	// is over, but which was not taken back yet, still has its stock and is committed.
+	// Repeating it changes nothing. Codes: ReservationExpired (expired or released), ReservationUnknown.
 	Commit(ctx context.Context, req ReservationRequest) (Reservation, error)
 	// Release gives a held or committed reservation back. An order never held is
 	// remembered as released, so that a late Hold is refused with ReservationExpired.
