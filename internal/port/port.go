@@ -54,6 +54,7 @@ type Method[Req, Rep any] struct {
 // method's identity: the typed function is found by it, without hashing a name.
 type info struct {
 	spec Spec
+	hash uint32 // of the name: where looking it up begins
 }
 
 // Query declares a method that changes nothing and may be repeated, shadowed and
@@ -78,7 +79,7 @@ func declare[Req, Rep any](spec Spec, opts []Option) *Method[Req, Rep] {
 	for _, o := range opts {
 		o.apply(&spec)
 	}
-	m := &Method[Req, Rep]{info: &info{spec: spec}}
+	m := &Method[Req, Rep]{info: &info{spec: spec, hash: hashOf(spec.Name)}}
 	if spec.key != nil {
 		natural, ok := spec.key.(func(Req) string)
 		if !ok {

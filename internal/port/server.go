@@ -21,7 +21,7 @@ type Server struct {
 
 // table is immutable; registering replaces it.
 type table struct {
-	typed map[*info]any // func(context.Context, Req) (Rep, error)
+	typed *slots
 	named map[string]*served
 }
 
@@ -42,7 +42,7 @@ func NewServer(module string, opts ...ServerOption) *Server {
 	for _, o := range opts {
 		o.applyServer(s)
 	}
-	s.table.Store(&table{typed: map[*info]any{}, named: map[string]*served{}})
+	s.table.Store(&table{typed: &slots{list: make([]slot, 2), mask: 1}, named: map[string]*served{}})
 	return s
 }
 
@@ -78,8 +78,7 @@ func (s *Server) add(i *info, method Described, typed any, answer func(context.C
 	if old.named[i.spec.Name] != nil {
 		panic(fmt.Sprintf("port: %s is answered twice", i.spec.Name))
 	}
-	next := &table{typed: maps.Clone(old.typed), named: maps.Clone(old.named)}
-	next.typed[i] = typed
+	next := &table{typed: old.typed.with(i, typed), named: maps.Clone(old.named)}
 	next.named[i.spec.Name] = &served{info: i, method: method, answer: answer}
 	s.table.Store(next)
 }
@@ -89,5 +88,5 @@ func (s *Server) typed(i *info) any {
 	if s == nil {
 		return nil
 	}
-	return s.table.Load().typed[i]
+	return s.table.Load().typed.find(i)
 }

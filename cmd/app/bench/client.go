@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +34,7 @@ func (c client) logIn(ctx context.Context, email, password string) (client, erro
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	err := c.do(ctx, http.StatusCreated, http.MethodPost, "/sessions", object{"email": email, "password": password}, &answer)
+	err := c.eventually(ctx, http.StatusCreated, http.MethodPost, "/sessions", object{"email": email, "password": password}, &answer)
 	c.bearer = answer.Token
 	return c, err
 }
@@ -71,12 +72,37 @@ func (c client) do(ctx context.Context, want int, method, path string, body, int
 		return err
 	}
 	if res.StatusCode != want {
-		return fmt.Errorf("%s %s: %s instead of %d: %s", method, path, res.Status, want, raw)
+		return &unwanted{res.StatusCode, fmt.Sprintf("%s %s: %s instead of %d: %s", method, path, res.Status, want, raw)}
 	}
 	if into == nil {
 		return nil
 	}
 	return json.Unmarshal(raw, into)
+}
+
+// unwanted is an answer with another status than the wanted one.
+type unwanted struct {
+	status int
+	text   string
+}
+
+func (u *unwanted) Error() string { return u.text }
+
+// eventually is do, again and again while the shop says that it is too busy. It is
+// for what is prepared, not for what is measured.
+func (c client) eventually(ctx context.Context, want int, method, path string, body, into any) error {
+	for {
+		err := c.do(ctx, want, method, path, body, into)
+		var answer *unwanted
+		if !errors.As(err, &answer) || answer.status != http.StatusServiceUnavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 // settled waits until every event is relayed and applied, and no saga is at work.

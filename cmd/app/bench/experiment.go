@@ -40,7 +40,8 @@ type bench struct {
 	report   Report
 }
 
-// measure runs the experiments that were asked for.
+// measure runs the experiments that were asked for. With an error there may be a
+// report of the others.
 func measure(ctx context.Context, o options, stderr io.Writer) (Report, error) {
 	dir, err := os.MkdirTemp("", "banyan-bench.")
 	if err != nil {
@@ -56,6 +57,7 @@ func measure(ctx context.Context, o options, stderr io.Writer) (Report, error) {
 		return Report{}, err
 	}
 	b.report.Machine = machine(ctx, b)
+	var failed error
 	for _, e := range experiments() {
 		if len(o.only) > 0 && !slices.Contains(o.only, e.name) {
 			continue
@@ -63,15 +65,16 @@ func measure(ctx context.Context, o options, stderr io.Writer) (Report, error) {
 		b.progress.area(e.name)
 		start := time.Now()
 		if err := e.run(ctx, b); err != nil {
-			return Report{}, fmt.Errorf("measure %s: %w", e.name, err)
+			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", e.name, err))
+			continue // the others took minutes and are good for themselves
 		}
 		b.progress.say("took %s", time.Since(start).Round(time.Second))
 	}
 	if len(b.report.Rows) == 0 {
-		return Report{}, errors.New("nothing could be measured")
+		return Report{}, errors.Join(failed, errors.New("nothing could be measured"))
 	}
 	b.report.group()
-	return b.report, nil
+	return b.report, failed
 }
 
 // build makes the binary as "make build" does.

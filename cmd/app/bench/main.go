@@ -97,10 +97,10 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if o.from == "" {
 		report, err = measure(ctx, o, stderr)
 	}
-	if err != nil {
+	if err != nil && len(report.Rows) == 0 {
 		return err
 	}
-	if o.markdown != "" {
+	if o.markdown != "" && err == nil { // a document gets whole tables only
 		if err := replaceTable(o.markdown, report.markdown()); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		return enc.Encode(report)
+		return errors.Join(err, enc.Encode(report))
 	}
-	return report.print(stdout)
+	return errors.Join(err, report.print(stdout))
 }
