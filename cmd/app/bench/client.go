@@ -34,7 +34,7 @@ func (c client) logIn(ctx context.Context, email, password string) (client, erro
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	err := c.eventually(ctx, http.StatusCreated, http.MethodPost, "/sessions", object{"email": email, "password": password}, &answer)
+	err := c.do(ctx, http.StatusCreated, http.MethodPost, "/sessions", object{"email": email, "password": password}, &answer)
 	c.bearer = answer.Token
 	return c, err
 }
@@ -88,21 +88,10 @@ type unwanted struct {
 
 func (u *unwanted) Error() string { return u.text }
 
-// eventually is do, again and again while the shop says that it is too busy. It is
-// for what is prepared, not for what is measured.
-func (c client) eventually(ctx context.Context, want int, method, path string, body, into any) error {
-	for {
-		err := c.do(ctx, want, method, path, body, into)
-		var answer *unwanted
-		if !errors.As(err, &answer) || answer.status != http.StatusServiceUnavailable {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
+// tooBusy tells whether the shop did not find the time for what it was asked.
+func tooBusy(err error) bool {
+	var answer *unwanted
+	return errors.As(err, &answer) && (answer.status == http.StatusServiceUnavailable || answer.status == http.StatusGatewayTimeout)
 }
 
 // settled waits until every event is relayed and applied, and no saga is at work.
