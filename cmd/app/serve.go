@@ -160,6 +160,7 @@ func (s *server) prepare(build telemetry.Build) error {
 			return string(db.Dialect()), db.Ping(ctx)
 		}})
 	}
+	s.health.Add(s.probes...)
 	return s.web.Build()
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/run"
@@ -29,6 +30,7 @@ type part struct {
 	consumer *event.Consumer
 	tasks    []run.Task
 	checks   []audit.Check
+	health   []health.Check
 	sagas    *saga.Engine
 	inherit  func(ctx context.Context) error // nil: nothing is claimed for long
 }
@@ -55,6 +57,7 @@ type shop struct {
 	tasks     []run.Task
 	checks    []audit.Check
 	heirs     []func(ctx context.Context) error
+	probes    []health.Check // of what modules depend on
 }
 
 // shopOption sets what only a server has.
@@ -146,6 +149,7 @@ func (s *shop) add(p part) {
 	}
 	s.tasks = append(s.tasks, p.tasks...)
 	s.checks = append(s.checks, p.checks...)
+	s.probes = append(s.probes, p.health...)
 	if p.sagas != nil {
 		s.sagas = p.sagas
 	}

@@ -181,7 +181,7 @@ func buildPayments(s *shop, db *database.DB) (part, error) {
 	}
 	return part{
 		serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit,
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, health: m.Health,
 	}, nil
 }
 

@@ -15,7 +15,9 @@ import (
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/migrations"
 	"github.com/banyan-tree/banyan/modules/orders"
@@ -52,6 +54,7 @@ type Module struct {
 	Checks   []audit.Check
 	// Inherit ends what processes claimed that are known to be gone.
 	Inherit func(ctx context.Context) error
+	Health  []health.Check
 }
 
 // New puts the module together. It touches no database and calls nobody.
@@ -67,9 +70,13 @@ func New(d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payments: %w", err)
 	}
+	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "payments.provider", Log: d.Log, Metrics: d.Metrics})
+	if err != nil {
+		return nil, fmt.Errorf("payments: %w", err)
+	}
 	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
 	svc := core.New(core.Deps{
-		Store: store.New(d.DB), Provider: sandboxclient.New(d.Provider.BaseURL, d.Provider.APIKey), Outbox: outbox,
+		Store: store.New(d.DB), Provider: sandboxclient.New(d.Provider.BaseURL, d.Provider.APIKey, guard), Outbox: outbox,
 		Now: d.Now, NewID: d.NewID, Log: d.Log, Observer: counters, WebhookSecret: d.Provider.WebhookSecret,
 	})
 	consumer := event.NewConsumer(d.DB, d.Now)
@@ -79,6 +86,8 @@ func New(d Deps) (*Module, error) {
 		Service: svc, Outbox: outbox, Consumer: consumer,
 		Tasks:  []run.Task{{Name: "payments operations", Run: svc.Work}},
 		Checks: svc.Checks(), Inherit: svc.Inherit,
+		// A sick provider is no reason to send nobody here: all but checkouts goes on.
+		Health: []health.Check{{Name: "payments.provider", Run: func(context.Context) (string, error) { return guard.State(), nil }}},
 	}, nil
 }
 

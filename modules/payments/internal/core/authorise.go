@@ -35,6 +35,9 @@ func (s *Service) Authorize(ctx context.Context, req payments.AuthorizeRequest) 
 		return payments.Payment{}, fault.Forbidden.Errorf("a payment is authorised for oneself only")
 	}
 	for {
+		if err := s.spare(ctx, req.OrderID); err != nil {
+			return payments.Payment{}, err
+		}
 		p, op, mine, err := s.begin(ctx, req)
 		switch {
 		case err != nil:
@@ -48,6 +51,27 @@ func (s *Service) Authorize(ctx context.Context, req payments.AuthorizeRequest) 
 			return payments.Payment{}, err
 		}
 	}
+}
+
+// spare refuses at once what would only wait for a provider that is left alone,
+// and writes nothing down for it. A payment that is settled can still be given.
+func (s *Service) spare(ctx context.Context, orderID string) error {
+	cause := s.Provider.Ready()
+	if cause == nil {
+		return nil
+	}
+	p, found, err := s.Store.ByOrder(ctx, orderID)
+	if err != nil {
+		return fmt.Errorf("find the order's payment: %w", err)
+	}
+	if found && p.Status != payments.Pending {
+		return nil
+	}
+	return unavailable(cause)
+}
+
+func unavailable(cause error) error {
+	return payments.ProviderUnavailable.Wrap(cause, "the payment provider cannot be asked at present, try again")
 }
 
 // await returns when nobody is at the operation any more.
@@ -168,7 +192,7 @@ func (s *Service) charge(ctx context.Context, p Payment, op Operation, token str
 		p, err = s.observe(tidy, p, Charge{Reference: p.OrderID, Amount: money.Of(p.Amount, p.Currency), Key: op.Key, Status: ChargeDeclined, Reason: no.Code})
 	case err != nil:
 		s.later(tidy, op, err)
-		return payments.Payment{}, payments.ProviderUnavailable.Wrap(err, "the payment provider cannot be asked at present, try again")
+		return payments.Payment{}, unavailable(err)
 	default:
 		p, err = s.observe(tidy, p, c)
 	}
@@ -186,16 +210,17 @@ func (s *Service) charge(ctx context.Context, p Payment, op Operation, token str
 // again when no clear answer came.
 func (s *Service) chargeOnce(ctx context.Context, p Payment, op Operation, token string) (Charge, error) {
 	if op.Repeated() {
+		ctx = Again(ctx)
 		if c, found, err := s.Provider.Find(ctx, op.Key); err != nil || found {
 			return c, err
 		}
 	}
 	c, err := s.Provider.Charge(ctx, ChargeRequest{Key: op.Key, Reference: p.OrderID, Amount: money.Of(p.Amount, p.Currency), Token: token})
 	var no *Refusal
-	if err == nil || errors.As(err, &no) {
+	if err == nil || errors.As(err, &no) || errors.Is(err, ErrNotAsked) {
 		return c, err
 	}
-	if found, ok, lookup := s.Provider.Find(ctx, op.Key); lookup == nil && ok {
+	if found, ok, lookup := s.Provider.Find(Again(ctx), op.Key); lookup == nil && ok {
 		return found, nil
 	}
 	return Charge{}, err

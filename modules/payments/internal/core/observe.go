@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/banyan-tree/banyan/modules/payments"
@@ -79,8 +80,12 @@ func (s *Service) end(ctx context.Context, kind, key string, e Ending) error {
 
 // later gives an operation back after a failed try, with the time of the next.
 // When it was tried too often a person is told. Failing to write it down is no
-// harm: the claim runs out by itself.
+// harm: the claim runs out by itself. What was not sent was no try.
 func (s *Service) later(ctx context.Context, op Operation, cause error) {
+	if errors.Is(cause, ErrNotAsked) {
+		s.release(ctx, op, sparedPause+pause(1))
+		return
+	}
 	op.Attempts++
 	op.Message = cause.Error()
 	outcome := "failed"

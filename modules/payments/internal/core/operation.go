@@ -67,6 +67,7 @@ const (
 	longestWait = time.Minute
 	parkAfter   = 40 // failures, about half an hour
 	parkedPause = 15 * time.Minute
+	sparedPause = 2 * time.Second // after a try that was not made, because the provider is left alone
 )
 
 // pause is the time before the next try after a number of failures: exponential

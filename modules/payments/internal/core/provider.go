@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/money"
@@ -40,8 +41,11 @@ type ChargeRequest struct {
 
 // Provider moves the money. Every method is bounded in time and tries once: to
 // try again is the business of operations, which know what may be repeated. A
-// *Refusal is a definite no; after any other error the outcome is unknown.
+// *Refusal is a definite no, after ErrNotAsked nothing has left; after any other
+// error the outcome is unknown.
 type Provider interface {
+	// Ready is ErrNotAsked while the provider is sick and left alone. It costs nothing.
+	Ready() error
 	Charge(ctx context.Context, req ChargeRequest) (Charge, error)
 	Capture(ctx context.Context, chargeID, key string, amount money.Money) (Charge, error)
 	Void(ctx context.Context, chargeID, key string) (Charge, error)
@@ -54,6 +58,23 @@ type Provider interface {
 	ByReference(ctx context.Context, orderID string) ([]Charge, error)
 	// List pages through all charges; next is empty at the end.
 	List(ctx context.Context, cursor string) (page []Charge, next string, err error)
+}
+
+// ErrNotAsked says that the provider was not asked, to spare it or us.
+var ErrNotAsked = errors.New("the provider was not asked")
+
+type againKey struct{}
+
+// Again marks what only follows a try that failed: another try, a look-up, a
+// clean-up. A sick provider gets few of these.
+func Again(ctx context.Context) context.Context {
+	return context.WithValue(ctx, againKey{}, true)
+}
+
+// IsAgain tells whether ctx is marked by Again.
+func IsAgain(ctx context.Context) bool {
+	again, _ := ctx.Value(againKey{}).(bool)
+	return again
 }
 
 // Refusal is a definite no of the provider.

@@ -20,6 +20,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/migrations"
 	"github.com/banyan-tree/banyan/modules/orders"
@@ -72,7 +73,10 @@ func setup(t *testing.T, open func(string) *database.DB) *bundle {
 	b.line = &line{box: box}
 	srv := httptest.NewServer(b.line)
 	t.Cleanup(srv.Close)
-	provider := sandboxclient.New(srv.URL, "key")
+	// Never left alone: what is judged here is what becomes of each try.
+	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "provider", Least: 1_000_000, Now: b.clock.Now})
+	require.NoError(t, err)
+	provider := sandboxclient.New(srv.URL, "key", guard)
 	t.Cleanup(provider.Close)
 	b.Service = core.New(core.Deps{
 		Store: b.store, Provider: provider, Outbox: event.NewOutbox(db, b.clock.Now, id.V7), Now: b.clock.Now, NewID: id.V7,

@@ -41,7 +41,7 @@ func (s *Service) Void(ctx context.Context, req payments.OrderRequest) (payments
 	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
 		op, mine = Operation{}, false
 		key, err := s.giveUp(ctx, req.OrderID)
-		if err != nil || key == "" {
+		if err != nil || key == "" || s.Provider.Ready() != nil { // the worker sees to it then
 			return err
 		}
 		now := s.Now()
@@ -131,6 +131,9 @@ func (s *Service) performVoid(ctx context.Context, op Operation) error {
 		return s.endAlone(ctx, op, Ending{Status: OpDone})
 	case payments.Captured, payments.Refunded:
 		return s.giveBack(ctx, p, op)
+	}
+	if p.Status == payments.Pending { // only a charge that failed is given up before it was made
+		ctx = Again(ctx)
 	}
 	c, found, err := s.Provider.Find(ctx, authoriseKey(p.OrderID))
 	if err != nil {

@@ -38,9 +38,10 @@ func (s *Service) Work(ctx context.Context) error {
 	}
 }
 
-// WorkOff does what is due now, and returns when nothing is left.
+// WorkOff does what is due now, and returns when nothing is left, or when the
+// provider is left alone.
 func (s *Service) WorkOff(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && s.Provider.Ready() == nil {
 		due, err := s.Store.Due(ctx, s.Now())
 		if err != nil || !due {
 			return err
@@ -84,6 +85,9 @@ func (s *Service) Inherit(ctx context.Context) error {
 // perform does one claimed operation, and sees to a later try when it failed.
 func (s *Service) perform(ctx context.Context, op Operation) {
 	var err error
+	if op.Repeated() || op.Kind == KindAuthorise { // whose maker is gone
+		ctx = Again(ctx)
+	}
 	switch op.Kind {
 	case KindAuthorise:
 		err = s.performAuthorise(ctx, op)

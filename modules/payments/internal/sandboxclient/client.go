@@ -1,5 +1,5 @@
 // Package sandboxclient speaks to the payment provider over HTTP. It bounds time
-// and connections and keeps away from a provider that is down. It never tries
+// and connections and keeps away from a provider that is sick. It never tries
 // again: only operations know what may be repeated.
 package sandboxclient
 
@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,12 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/bulkhead"
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-
 	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/money"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/modules/payments/internal/core"
 )
 
@@ -28,8 +24,7 @@ const (
 	sendLimit   = 5 * time.Second // of one request that changes something
 	lookLimit   = 2 * time.Second // of one that only reads
 	connections = 64
-	queueLimit  = 2 * time.Second // waiting for a free place
-	replyLimit  = 1 << 20         // bytes
+	replyLimit  = 1 << 20 // bytes
 )
 
 // Client is the provider as it is reached over HTTP.
@@ -37,7 +32,7 @@ type Client struct {
 	base   string
 	apiKey string
 	http   *http.Client
-	guard  failsafe.Executor[*answer]
+	guard  *resilience.Guard
 }
 
 var _ core.Provider = (*Client)(nil)
@@ -49,25 +44,33 @@ type answer struct {
 }
 
 // New makes a client of the provider at base, such as
-// http://127.0.0.1:8081/sandbox/psp.
-func New(base, apiKey string) *Client {
+// http://127.0.0.1:8081/sandbox/psp. All its calls go through guard.
+func New(base, apiKey string, guard *resilience.Guard) *Client {
 	transport := &http.Transport{
 		MaxConnsPerHost: connections, MaxIdleConns: connections, MaxIdleConnsPerHost: connections,
 		IdleConnTimeout: time.Minute, ResponseHeaderTimeout: sendLimit,
 	}
-	// A 500 speaks of one request. What makes us stay away is that nobody is there.
-	breaker := circuitbreaker.NewBuilder[*answer]().
-		HandleIf(func(a *answer, err error) bool {
-			return err != nil && !errors.Is(err, context.Canceled) || a != nil && a.status > 501 && a.status < 505
-		}).
-		WithFailureRateThreshold(0.8, 20, 10*time.Second).
-		WithDelay(time.Second).WithSuccessThreshold(1).Build()
-	places := bulkhead.NewBuilder[*answer](connections).WithMaxWaitTime(queueLimit).Build()
 	return &Client{
 		base: strings.TrimRight(base, "/"), apiKey: apiKey,
 		http:  &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		guard: failsafe.With[*answer](places, breaker),
+		guard: guard,
 	}
+}
+
+// Ready implements core.Provider.
+func (c *Client) Ready() error { return notAsked(c.guard.Ready()) }
+
+// sick is what an outcome says of the provider. A 500 may speak of one card, but
+// look-ups go well then: only when nearly everything fails we stay away.
+func sick(a *answer, err error) bool {
+	return err != nil || a.status == http.StatusTooManyRequests || a.status >= 500 && a.status != http.StatusNotImplemented
+}
+
+func notAsked(err error) error {
+	if resilience.NotMade(err) {
+		return fmt.Errorf("%w: %w", core.ErrNotAsked, err)
+	}
+	return err
 }
 
 // Close gives up idle connections.
@@ -225,11 +228,11 @@ func (c *Client) change(ctx context.Context, path, key string, body any) (out co
 }
 
 func (c *Client) send(ctx context.Context, method, path, key string, body []byte) (*answer, error) {
-	a, err := c.guard.WithContext(ctx).Get(func() (*answer, error) {
+	a, err := resilience.Call(ctx, c.guard, core.IsAgain(ctx), sick, func() (*answer, error) {
 		return c.roundTrip(ctx, method, path, key, body)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask the payment provider: %w", err)
+		return nil, fmt.Errorf("ask the payment provider: %w", notAsked(err))
 	}
 	return a, nil
 }

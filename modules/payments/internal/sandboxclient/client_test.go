@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/money"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/modules/payments/internal/core"
 	"github.com/banyan-tree/banyan/modules/payments/internal/sandboxclient"
 )
@@ -20,7 +20,9 @@ func setup(t *testing.T, answer http.HandlerFunc) *sandboxclient.Client {
 	t.Helper()
 	srv := httptest.NewServer(answer)
 	t.Cleanup(srv.Close)
-	c := sandboxclient.New(srv.URL+"/", "key")
+	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "provider"})
+	require.NoError(t, err)
+	c := sandboxclient.New(srv.URL+"/", "key", guard)
 	t.Cleanup(c.Close)
 	return c
 }
@@ -101,7 +103,8 @@ func TestBreaker(t *testing.T) {
 	for range 60 {
 		_, err = c.ByReference(t.Context(), "o")
 	}
-	require.ErrorIs(t, err, circuitbreaker.ErrOpen)
+	require.ErrorIs(t, err, core.ErrNotAsked)
+	require.ErrorIs(t, c.Ready(), core.ErrNotAsked)
 	require.Less(t, calls.Load(), int64(40))
 	down.Store(false)
 	require.Eventually(t, func() bool {

@@ -1,0 +1,186 @@
+package resilience
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// GuardConfig says how a dependency is treated. Zero values take the defaults.
+type GuardConfig struct {
+	Name    string        // in logs and metrics: "payments.provider"
+	Places  uint          // calls at a time; 64
+	Wait    time.Duration // for a free place; 2 s
+	Rate    float64       // share of sick calls that closes the way, above 0 to 1; 0.8
+	Least   uint          // calls in Window before that share says anything; 10
+	Window  time.Duration // 10 s
+	Pause   time.Duration // before one call is let through to see; 1 s
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: nothing is counted
+	Now     func() time.Time      // of the budget, for tests; time.Now
+}
+
+func (c GuardConfig) withDefaults() GuardConfig {
+	c.Places, c.Least = orElse(c.Places, 64), orElse(c.Least, 10)
+	c.Wait, c.Window, c.Pause = orElse(c.Wait, 2*time.Second), orElse(c.Window, 10*time.Second), orElse(c.Pause, time.Second)
+	c.Rate = orElse(c.Rate, 0.8)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func orElse[T comparable](v, unset T) T {
+	var zero T
+	if v == zero {
+		return unset
+	}
+	return v
+}
+
+// Guard stands before one dependency. It never repeats a call.
+type Guard struct {
+	cfg     GuardConfig
+	breaker circuitbreaker.CircuitBreaker[any]
+	places  bulkhead.Bulkhead[any]
+	budget  *budget
+	metrics *guardMetrics
+	probing atomic.Bool  // a call is under way that tells whether it is well again
+	sick    atomic.Int64 // since when, in Unix microseconds; 0: it is well
+}
+
+// NewGuard makes a guard that lets calls through.
+func NewGuard(cfg GuardConfig) (*Guard, error) {
+	cfg = cfg.withDefaults()
+	g := &Guard{cfg: cfg, budget: newBudget(cfg.Now)}
+	g.places = bulkhead.NewBuilder[any](cfg.Places).WithMaxWaitTime(cfg.Wait).Build()
+	g.breaker = circuitbreaker.NewBuilder[any]().
+		WithFailureRateThreshold(cfg.Rate, cfg.Least, cfg.Window).
+		WithDelay(cfg.Pause).WithSuccessThreshold(1).OnStateChanged(g.changed).Build()
+	var err error
+	g.metrics, err = newGuardMetrics(cfg.Metrics, g)
+	return g, err
+}
+
+// changed tells, once, that the dependency became sick or well. That it is
+// looked at again in between is no news.
+func (g *Guard) changed(e circuitbreaker.StateChangedEvent) {
+	g.probing.Store(false)
+	switch e.NewState {
+	case circuitbreaker.OpenState:
+		if g.sick.CompareAndSwap(0, time.Now().UnixMicro()) {
+			g.cfg.Log.Warn("a dependency is sick and left alone", "dependency", g.cfg.Name, "tried_again_in", g.cfg.Pause)
+		}
+	case circuitbreaker.ClosedState:
+		if since := g.sick.Swap(0); since != 0 {
+			g.cfg.Log.Warn("a dependency is well again", "dependency", g.cfg.Name, "after", time.Since(time.UnixMicro(since)).Round(time.Millisecond))
+		}
+	}
+}
+
+// Ready is nil when a call would be let through now, else ErrOpen. It is for who
+// can spare the work before the call.
+func (g *Guard) Ready() error {
+	switch {
+	case g.breaker.IsOpen() && g.breaker.RemainingDelay() > 0, g.breaker.IsHalfOpen() && g.probing.Load():
+		return ErrOpen
+	}
+	return nil
+}
+
+// State says in words how the dependency does, for people.
+func (g *Guard) State() string {
+	since := g.sick.Load()
+	if since == 0 {
+		return "in use"
+	}
+	return fmt.Sprintf("left alone since %s, because it failed too often; tried again every %s",
+		time.UnixMicro(since).UTC().Format(time.RFC3339), g.cfg.Pause)
+}
+
+// Call makes a call, or says why not: see NotMade. repeat is for whatever only
+// follows a try that failed: another try, a look-up, a clean-up. sick tells of the
+// call's outcome that the dependency is not well; a call given up by its caller
+// says nothing.
+func Call[R any](ctx context.Context, g *Guard, repeat bool, sick func(R, error) bool, call func() (R, error)) (R, error) {
+	var none R
+	probe, err := g.admit(ctx, repeat)
+	if err != nil {
+		g.metrics.refused(err)
+		return none, fmt.Errorf("%s: %w", g.cfg.Name, err)
+	}
+	v := failed // unless it returns: it may panic
+	defer func() {
+		g.places.ReleasePermit()
+		g.record(v, repeat, probe)
+	}()
+	r, err := call()
+	switch {
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		v = givenUp
+	case !sick(r, err):
+		v = well
+	}
+	return r, err
+}
+
+// verdict is what a call's outcome says of the dependency.
+type verdict string
+
+const (
+	well    verdict = "well"
+	failed  verdict = "sick"
+	givenUp verdict = "given_up"
+)
+
+// record counts an outcome. A call from before the dependency was found sick says
+// nothing about how it does now: only what was let through to see may.
+func (g *Guard) record(v verdict, repeat, probe bool) {
+	g.metrics.outcome(string(v))
+	if v == well {
+		g.budget.earn(repeat)
+	}
+	switch {
+	case !probe && !g.breaker.IsClosed():
+	case v == well:
+		g.breaker.RecordSuccess()
+	case v == failed || probe: // a probe that was given up has told nothing
+		g.breaker.RecordFailure()
+	}
+}
+
+func (g *Guard) admit(ctx context.Context, repeat bool) (probe bool, err error) {
+	if err := g.Ready(); err != nil {
+		return false, err
+	}
+	// What tells whether it is well again is paid by nobody, else an empty budget
+	// could keep us away for good.
+	if g.breaker.IsClosed() && !g.budget.pay(repeat) {
+		return false, ErrNoBudget
+	}
+	if err := g.places.AcquirePermitWithMaxWait(ctx, g.cfg.Wait); err != nil {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		return false, ErrCrowded
+	}
+	if !g.breaker.TryAcquirePermit() {
+		g.places.ReleasePermit()
+		return false, ErrOpen
+	}
+	probe = !g.breaker.IsClosed()
+	if probe {
+		g.probing.Store(true)
+	}
+	return probe, nil
+}
