@@ -16,7 +16,6 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
-	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/run"
 )
@@ -57,6 +56,7 @@ type Sandbox struct {
 	mux    *http.ServeMux
 	client *http.Client
 	wake   chan struct{}
+	ward   ward
 }
 
 // New makes a sandbox. It touches no database.
@@ -73,12 +73,14 @@ func New(d Deps) (*Sandbox, error) {
 		d.Slow = wait
 	}
 	s := &Sandbox{Deps: d, mux: http.NewServeMux(), client: &http.Client{Timeout: webhookLimit}, wake: make(chan struct{}, 1)}
-	s.mux.HandleFunc("POST /charges", s.merchant(s.create))
-	s.mux.HandleFunc("POST /charges/{id}/capture", s.merchant(s.act("capture")))
-	s.mux.HandleFunc("POST /charges/{id}/void", s.merchant(s.act("void")))
-	s.mux.HandleFunc("POST /charges/{id}/refund", s.merchant(s.act("refund")))
-	s.mux.HandleFunc("GET /charges", s.reader(s.list))
-	s.mux.HandleFunc("GET /charges/{id}", s.reader(s.show))
+	s.mux.HandleFunc("POST /charges", s.suffer("charge", s.merchant(s.create)))
+	for _, kind := range []string{"capture", "void", "refund"} {
+		s.mux.HandleFunc("POST /charges/{id}/"+kind, s.suffer(kind, s.merchant(s.act(kind))))
+	}
+	s.mux.HandleFunc("GET /charges", s.suffer("look_up", s.reader(s.list)))
+	s.mux.HandleFunc("GET /charges/{id}", s.suffer("look_up", s.reader(s.show)))
+	s.mux.HandleFunc("GET /sickness", s.auditor(s.showSickness))
+	s.mux.HandleFunc("PUT /sickness", s.auditor(s.setSickness))
 	return s, nil
 }
 
@@ -113,16 +115,7 @@ func (s *Sandbox) reader(next http.HandlerFunc) http.HandlerFunc {
 			next(w, r)
 			return
 		}
-		err := error(fault.Unauthenticated)
-		if s.Admin != nil {
-			err = s.Admin(r)
-		}
-		if err != nil {
-			code := fault.From(err).Code // who is known and may not is told apart from who is not known
-			refuse(w, code.Kind().HTTPStatus(), code.Name(), "the ledger is for admins and the holder of the API key")
-			return
-		}
-		next(w, r)
+		s.auditor(next)(w, r)
 	}
 }
 
