@@ -18,9 +18,8 @@ type GuardConfig struct {
 	Name    string        // in logs and metrics: "payments.provider"
 	Places  uint          // calls at a time; 64
 	Wait    time.Duration // for a free place; 2 s
-	Rate    float64       // share of sick calls that closes the way, above 0 to 1; 0.8
-	Least   uint          // calls in Window before that share says anything; 10
-	Window  time.Duration // 10 s
+	Sick    uint          // sick calls among the last ones that close the way; 12
+	Last    uint          // how many last ones; 15
 	Pause   time.Duration // before one call is let through to see; 1 s
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: nothing is counted
@@ -28,9 +27,8 @@ type GuardConfig struct {
 }
 
 func (c GuardConfig) withDefaults() GuardConfig {
-	c.Places, c.Least = orElse(c.Places, 64), orElse(c.Least, 10)
-	c.Wait, c.Window, c.Pause = orElse(c.Wait, 2*time.Second), orElse(c.Window, 10*time.Second), orElse(c.Pause, time.Second)
-	c.Rate = orElse(c.Rate, 0.8)
+	c.Places, c.Sick, c.Last = orElse(c.Places, 64), orElse(c.Sick, 12), orElse(c.Last, 15)
+	c.Wait, c.Pause = orElse(c.Wait, 2*time.Second), orElse(c.Pause, time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -65,7 +63,9 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	g := &Guard{cfg: cfg, budget: newBudget(cfg.Now)}
 	g.places = bulkhead.NewBuilder[any](cfg.Places).WithMaxWaitTime(cfg.Wait).Build()
 	g.breaker = circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(cfg.Rate, cfg.Least, cfg.Window).
+		// The last calls, not the last seconds: a dependency that hangs answers seldom,
+		// and would hide behind what it answered before.
+		WithFailureThresholdRatio(cfg.Sick, cfg.Last).
 		WithDelay(cfg.Pause).WithSuccessThreshold(1).OnStateChanged(g.changed).Build()
 	var err error
 	g.metrics, err = newGuardMetrics(cfg.Metrics, g)

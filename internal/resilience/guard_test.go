@@ -110,7 +110,7 @@ func TestOneCallAtATimeFindsOut(t *testing.T) {
 func TestRepeatsArePaidFromABudget(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	d := setup(t, resilience.GuardConfig{Least: 1_000_000, Now: func() time.Time { return now }})
+	d := setup(t, resilience.GuardConfig{Sick: 100_000, Last: 100_000, Now: func() time.Time { return now }})
 	d.set(true)
 	made, asked := 0, 1000
 	for range asked {

@@ -74,7 +74,7 @@ func setup(t *testing.T, open func(string) *database.DB) *bundle {
 	srv := httptest.NewServer(b.line)
 	t.Cleanup(srv.Close)
 	// Never left alone: what is judged here is what becomes of each try.
-	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "provider", Least: 1_000_000, Now: b.clock.Now})
+	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "provider", Sick: 100_000, Last: 100_000, Now: b.clock.Now})
 	require.NoError(t, err)
 	provider := sandboxclient.New(srv.URL, "key", guard)
 	t.Cleanup(provider.Close)

@@ -1,0 +1,198 @@
+package overload
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+)
+
+// sicken tells the provider how to behave.
+func sicken(t *testing.T, s *shoptest.Server, admin shoptest.Client, failPercent, hangSeconds int) {
+	t.Helper()
+	admin.At(s.Ops).Do(t, http.StatusOK, http.MethodPut, "//sandbox/psp/sickness", shoptest.Object{"fail_percent": failPercent, "hang_seconds": hangSeconds})
+}
+
+// attempts is how many requests of the shop the provider itself has counted.
+func attempts(t *testing.T, s *shoptest.Server, admin shoptest.Client) int64 {
+	t.Helper()
+	return admin.At(s.Ops).Get(t, "//sandbox/psp/sickness").Number(t, "attempts_total")
+}
+
+// TestSickProvider lets the provider fail and hang while customers order. The
+// provider is not asked much more often than there are orders, nothing else is
+// touched by it, every order is decided, and when it is well again so is the shop.
+func TestSickProvider(t *testing.T) {
+	t.Parallel()
+	for _, way := range []struct {
+		name       string
+		fail, hang int
+	}{{"fails", 100, 0}, {"hangs", 0, 30}} {
+		t.Run(way.name, func(t *testing.T) {
+			if !full() { // else one after the other: times are compared
+				t.Parallel()
+			}
+			s := shoptest.Serve(t, shoptest.NewSite(t))
+			admin := s.Admin(t)
+			admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 100_000})
+			p := newPatients(t, s, 6)
+			orders := shoptest.Storm(60, 300)
+
+			healthy := p.order(t, orders)
+			for _, o := range healthy.orders {
+				require.Equal(t, "confirmed", p.decided(t, o).Text("status"))
+			}
+
+			sicken(t, s, admin, way.fail, way.hang)
+			before := attempts(t, s, admin)
+			ill := p.order(t, orders)
+			for _, o := range ill.orders {
+				a := p.decided(t, o)
+				require.Equal(t, "rejected", a.Text("status"), a.Raw)
+				require.Equal(t, "payment.unavailable", a.Text("reason"), a.Raw)
+			}
+			asked := attempts(t, s, admin) - before
+			t.Logf("%d orders, the provider was asked %d times (%.2f)", orders, asked, float64(asked)/float64(orders))
+			require.Positive(t, asked, "the provider was not asked at all: nothing was tried")
+			require.LessOrEqual(t, asked, int64(orders)*12/10)
+
+			// It can be seen, and is no reason to send nobody here.
+			a := s.Anyone().Get(t, "//health/ready")
+			require.Contains(t, a.Text("checks.payments.provider.detail")+a.Raw, "left alone since")
+
+			sicken(t, s, admin, 0, 0)
+			healed := time.Now()
+			shoptest.Until(t, "an order is confirmed again", func() bool {
+				return p.buyers[0].Buy(t, shoptest.Staple, 1, "tok_visa").Text("status") == "confirmed"
+			})
+			recovery := time.Since(healed)
+			again := p.order(t, orders/2)
+			for _, o := range again.orders {
+				require.Equal(t, "confirmed", p.decided(t, o).Text("status"))
+			}
+			ratio := float64(percentile(ill.reads, 99)) / float64(percentile(healthy.reads, 99))
+			t.Logf("well again after %s; other routes: %d answers, p99 %s when well, %s when sick (%.2f)", recovery.Round(time.Millisecond),
+				len(ill.reads), percentile(healthy.reads, 99), percentile(ill.reads, 99), ratio)
+			require.NotEmpty(t, ill.reads)
+			if full() {
+				require.LessOrEqual(t, ratio, 1.5)
+				require.LessOrEqual(t, recovery, 10*time.Second)
+			}
+			s.Audited(t)
+		})
+	}
+}
+
+// patients are customers who order while others look around.
+type patients struct {
+	server  *shoptest.Server
+	buyers  []shoptest.Client
+	readers []shoptest.Client
+}
+
+func newPatients(t *testing.T, s *shoptest.Server, buyers int) *patients {
+	t.Helper()
+	clients := s.Customers(t, buyers+2)
+	return &patients{server: s, buyers: clients[:buyers], readers: clients[buyers:]}
+}
+
+// phase is what came of ordering for a while.
+type phase struct {
+	orders []placed
+	reads  []time.Duration // of requests to other routes, all answered well
+}
+
+type placed struct {
+	id string
+	by shoptest.Client
+}
+
+func (p *patients) decided(t *testing.T, o placed) shoptest.Answer {
+	t.Helper()
+	return o.by.Decided(t, o.id)
+}
+
+// order places so many orders, at an even pace, and reads meanwhile. Every
+// request must be answered well: to order works without the provider.
+func (p *patients) order(t *testing.T, n int) phase {
+	t.Helper()
+	var out phase
+	var mu sync.Mutex
+	done := make(chan struct{})
+	var ordering, reading sync.WaitGroup
+	for i, buyer := range p.buyers {
+		ordering.Go(func() {
+			pace := time.NewTicker(200 * time.Millisecond)
+			defer pace.Stop()
+			for k := i; k < n && !t.Failed(); k += len(p.buyers) {
+				id := p.place(t, buyer)
+				mu.Lock()
+				out.orders = append(out.orders, placed{id, buyer})
+				mu.Unlock()
+				<-pace.C
+			}
+		})
+	}
+	for _, reader := range p.readers {
+		reading.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond)
+			defer pace.Stop()
+			for i := 0; !closed(done); i++ {
+				took, ok := p.look(t, reader, i)
+				if !ok {
+					return
+				}
+				mu.Lock()
+				out.reads = append(out.reads, took)
+				mu.Unlock()
+				<-pace.C
+			}
+		})
+	}
+	ordering.Wait()
+	close(done)
+	reading.Wait()
+	require.False(t, t.Failed())
+	require.Len(t, out.orders, n)
+	return out
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// place orders one piece. It ends its goroutine's work, not the test, by t.Errorf.
+func (p *patients) place(t *testing.T, buyer shoptest.Client) string {
+	a, err := buyer.Try(context.WithoutCancel(t.Context()), http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1})
+	if err != nil || a.Status != http.StatusOK {
+		t.Errorf("put into the cart: %v %s", err, a.Raw)
+		return ""
+	}
+	a, err = buyer.Keyed().Try(t.Context(), http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	if err != nil || a.Status != http.StatusAccepted {
+		t.Errorf("order: %v %s", err, a.Raw)
+	}
+	return a.Text("id")
+}
+
+// look asks one of the routes that have nothing to do with the provider.
+func (p *patients) look(t *testing.T, reader shoptest.Client, i int) (time.Duration, bool) {
+	path := []string{"/products", "/stock/" + shoptest.Staple, "/cart", "/prices/" + shoptest.Staple, "/orders"}[i%5]
+	began := time.Now()
+	a, err := reader.Try(t.Context(), http.MethodGet, path, nil)
+	if err != nil || a.Status != http.StatusOK {
+		t.Errorf("GET %s: %v %s", path, err, a.Raw)
+		return 0, false
+	}
+	return time.Since(began), true
+}
