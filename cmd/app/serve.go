@@ -142,6 +142,8 @@ func (s *server) prepare(build telemetry.Build) error {
 	s.web = web.New(web.Config{
 		Listener: s.httpAt, ReadHeader: s.cfg.HTTP.ReadHeaderTimeout, Read: s.cfg.HTTP.ReadTimeout, Write: s.cfg.HTTP.WriteTimeout,
 		Idle: s.cfg.HTTP.IdleTimeout, BodyLimit: int64(s.cfg.HTTP.BodyLimit), RateLimit: web.RateLimit{Off: !bool(s.cfg.RateLimit)},
+		Admission:      web.Admission{InFlight: s.cfg.HTTP.InFlight, Queue: s.cfg.HTTP.Queue, Wait: s.cfg.HTTP.QueueWait},
+		Drain:          s.cfg.HTTP.DrainDelay,
 		TrustedProxies: proxies, Verifier: verifier, Title: "Banyan shop", Version: build.Version,
 		Telemetry: web.Telemetry{Logger: s.log, Registerer: s.metrics, Tracer: s.tracer},
 	})
@@ -189,7 +191,7 @@ func (s *server) run(ctx context.Context, withDemo bool) error {
 		return err
 	}
 	group := &run.Group{
-		Log: s.log, StopTimeout: s.cfg.ShutdownTimeout, Draining: s.health.Drain,
+		Log: s.log, StopTimeout: s.cfg.ShutdownTimeout, Draining: s.drain,
 		Ready: func() {
 			releaseStart()
 			s.health.Started()
@@ -200,6 +202,18 @@ func (s *server) run(ctx context.Context, withDemo bool) error {
 	group.Add(s.tasks...)
 	group.Add(s.web.Task())
 	return group.Run(ctx)
+}
+
+// waitsEnd is how long requests may still wait for their order to be decided
+// when the shop is told to stop; then they are told that it is pending.
+const waitsEnd = 2 * time.Second
+
+// drain begins to stop: nobody shall come here any more, and nobody wait.
+func (s *server) drain() {
+	s.health.Drain()
+	if s.sagas != nil {
+		time.AfterFunc(waitsEnd, s.sagas.Hurry)
+	}
 }
 
 func (s *server) opsTask() run.Task {

@@ -45,6 +45,10 @@ type HTTP struct {
 	WriteTimeout      time.Duration `koanf:"write_timeout" validate:"gt=0,lte=1h" doc:"Longest time from the end of the request headers to the end of the response."`
 	IdleTimeout       time.Duration `koanf:"idle_timeout" validate:"gt=0,lte=1h" doc:"How long an idle connection is kept open."`
 	BodyLimit         Bytes         `koanf:"body_limit" validate:"gte=1024,lte=104857600" doc:"Largest request body; more is answered with 413."`
+	InFlight          int           `koanf:"in_flight" validate:"gte=1,lte=100000" doc:"Requests at work at a time, for each of: reads, writes, and what moves money or stock. The others wait for their turn."`
+	Queue             int           `koanf:"queue" validate:"gte=1,lte=1000000" doc:"Requests that wait for their turn, of each of these three; more are answered with 503."`
+	QueueWait         time.Duration `koanf:"queue_wait" validate:"gt=0,lte=10s" doc:"Longest wait for a turn, then 503; a tenth of it while the queue has not been empty for as long."`
+	DrainDelay        time.Duration `koanf:"drain_delay" validate:"gte=0,lte=1m" doc:"When told to stop: how long requests are still taken, not ready any more, and clients asked to close their connections. Longer than a load balancer takes to notice."`
 	TrustedProxies    []string      `koanf:"trusted_proxies" validate:"dive,cidr" doc:"Networks (CIDR) whose X-Forwarded-For is believed, separated by commas; none by default."`
 }
 
@@ -115,6 +119,10 @@ func Defaults() Config {
 			WriteTimeout:      60 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			BodyLimit:         1 << 20,
+			InFlight:          64,
+			Queue:             1024,
+			QueueWait:         3 * time.Second,
+			DrainDelay:        time.Second,
 		},
 		Ops:             Ops{Addr: "127.0.0.1:8081"},
 		Data:            Data{Dir: "./data"},

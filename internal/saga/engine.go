@@ -51,6 +51,7 @@ type Engine struct {
 	active  map[string]*instance // queued and at work, by saga id
 	waiters map[string][]chan Status
 	idle    sync.WaitGroup // workers at work
+	hurry   chan struct{}  // closed when nobody shall wait for a saga any more
 }
 
 // Option sets a property of an engine.
@@ -74,7 +75,7 @@ func NewEngine(db *database.DB, now clock.Clock, log *slog.Logger, options ...Op
 		db: db, now: now, log: log, me: id.V7(),
 		workers: defaultWorkers, lease: defaultLease,
 		defs: map[string]*definition{}, active: map[string]*instance{}, waiters: map[string][]chan Status{},
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}),
 	}
 	for _, option := range options {
 		option(e)
@@ -199,6 +200,25 @@ func (e *Engine) hasRoom() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.ctx != nil && len(e.queue) < queueSoft
+}
+
+// Behind is how long the saga that is next has waited for a worker of this
+// process: about what one that starts now will wait. It is for who can still
+// refuse to start one.
+func (e *Engine) Behind() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.queue) == 0 {
+		return 0
+	}
+	return time.Since(e.queue[0].queued)
+}
+
+// Full tells whether a saga that starts now would wait in the table only.
+func (e *Engine) Full() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.queue) >= queueSoft
 }
 
 // submit runs an instance as soon as there is a worker. Where there is no room

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/banyan-tree/banyan/internal/resilience"
 )
 
 // waitPoll is how often Wait asks the table about a saga that another process runs.
@@ -12,8 +14,11 @@ const waitPoll = 250 * time.Millisecond
 
 // Wait returns once the saga has ended or is parked, with its status; where ctx
 // ends first, with ctx's error and the last known status. A saga that ends in this
-// process while somebody waits is not looked up at all. Codes: NotFound.
+// process while somebody waits is not looked up at all. After Hurry it returns at
+// once. Whoever waits does no work: the place at a resilience.Gate goes to the
+// next. Codes: NotFound.
 func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
+	resilience.Rest(ctx)
 	status := Running
 	for {
 		left, here := e.subscribe(id)
@@ -33,7 +38,10 @@ func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 		}
 		var err error
 		var over Status
+		hurried := false
 		select {
+		case <-e.hurry:
+			hurried = true
 		case over = <-left:
 		case <-poll:
 		case <-ctx.Done():
@@ -43,11 +51,15 @@ func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 			timer.Stop()
 		}
 		e.unsubscribe(id, left)
-		if err != nil || over.Over() {
+		if err != nil || hurried || over.Over() {
 			return cmp.Or(over, status), err
 		}
 	}
 }
+
+// Hurry ends all waiting, because the process is about to stop: whoever waits
+// tells what is known by now. The sagas go on. It may be called once.
+func (e *Engine) Hurry() { close(e.hurry) }
 
 func (e *Engine) status(ctx context.Context, id string) (Status, error) {
 	r, err := e.read(ctx, e.db.Conn(ctx).Select("id", "status"), id)

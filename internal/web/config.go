@@ -25,9 +25,11 @@ type Config struct {
 	Idle       time.Duration // between requests of one connection; 60 s
 	Deadline   time.Duration // of a request's ctx; 15 s
 	Grace      time.Duration // for requests in flight at shutdown; 10 s
+	Drain      time.Duration // before that, while clients are asked to close their connections; none
 	BodyLimit  int64         // bytes; 1 MiB
 
 	RateLimit         RateLimit
+	Admission         Admission
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed; none
 	Verifier          Verifier       // nil refuses every token
 	Telemetry         Telemetry

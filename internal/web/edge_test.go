@@ -82,7 +82,7 @@ func TestLogAndMetrics(t *testing.T) {
 	for _, f := range families {
 		names = append(names, f.GetName())
 	}
-	require.Equal(t, []string{"http_request_duration_seconds", "http_requests_in_flight", "http_requests_total"}, names)
+	require.Equal(t, []string{"banyan_gate_in_flight", "banyan_gate_queued", "http_request_duration_seconds", "http_requests_in_flight", "http_requests_total"}, names)
 }
 
 func TestClientIP(t *testing.T) {

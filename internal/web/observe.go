@@ -44,6 +44,9 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 
+		if s.draining.Load() {
+			h.Set("Connection", "close")
+		}
 		if len(r.TransferEncoding) > 0 {
 			// A Content-Length beside it is dropped before we see it, so what follows on
 			// this connection may be another request only for us (RFC 9112, 6.1).
@@ -110,7 +113,7 @@ func (s *Server) finish(r *http.Request, x *exchange, rec *recorder, span trace.
 	if x.fault != nil {
 		attrs = append(attrs, slog.String("code", fault.From(x.fault).Code.Name()))
 	}
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && !errors.Is(x.fault, Overloaded) { // which is counted, and no news by the hundred
 		level = slog.LevelError
 		span.SetStatus(codes.Error, http.StatusText(status))
 		if x.fault != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -62,7 +63,8 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, path
 	if badPath {
 		return fault.Malformed.Errorf("the path is not well-formed")
 	}
-	ctx, cancel := port.WithTimeout(r.Context(), s.cfg.Deadline)
+	// The time in the queue counts as well: the client has been waiting since.
+	ctx, cancel := port.WithTimeout(r.Context(), s.cfg.Deadline-time.Since(exchangeOf(r.Context()).start))
 	defer cancel()
 	if e.Idempotent {
 		key, err := idempotencyKey(r, body)

@@ -10,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/run"
 )
 
@@ -26,6 +29,8 @@ type Server struct {
 	mounts    []mount
 	errs      []error
 	limiter   *limiter
+	gates     map[class]*resilience.Gate // none: everything is let in
+	draining  atomic.Bool                // about to stop: connections are to be closed
 	metrics   *metrics
 
 	build    sync.Once
@@ -46,6 +51,9 @@ type mount struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), schemas: newSchemas(), listening: make(chan struct{})}
 	s.limiter = newLimiter(s.cfg.RateLimit)
+	if err := s.makeGates(); err != nil {
+		s.errs = append(s.errs, err)
+	}
 	var err error
 	if s.metrics, err = newMetrics(s.cfg.Telemetry.Registerer); err != nil {
 		s.errs = append(s.errs, err)
@@ -119,7 +127,12 @@ func (s *Server) routes() http.Handler {
 	for _, p := range s.endpoints {
 		serve := func(c echo.Context) error {
 			exchangeOf(c.Request().Context()).route = p.path
-			return s.serve(p, c.Response().Writer, c.Request(), c.Param)
+			r, leave, err := s.admitted(p, c.Request())
+			if err != nil {
+				return err
+			}
+			defer leave()
+			return s.serve(p, c.Response().Writer, r, c.Param)
 		}
 		e.Add(p.Method, echoPath(p.path), serve)
 		if p.Method == http.MethodGet {
@@ -168,7 +181,9 @@ func (s *Server) Addr() net.Addr {
 	}
 }
 
-// ListenAndServe serves until ctx ends; then requests in flight get Grace to
+// ListenAndServe serves until ctx ends. Then, for as long as Drain, it goes on
+// serving and asks each client to close its connection with the answer, so that no
+// connection that is in use has to be cut; and requests in flight get Grace to
 // finish. It may be called once.
 func (s *Server) ListenAndServe(ctx context.Context) error {
 	if err := s.Build(); err != nil {
@@ -200,6 +215,12 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", s.addr, err)
 	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", s.addr, err)
+	case <-time.After(s.cfg.Drain):
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()

@@ -114,7 +114,7 @@ func NewSite(t *testing.T, settings ...string) Site {
 	data := filepath.Join(t.TempDir(), "data")
 	return Site{Data: data, Settings: append([]string{
 		"BANYAN_DATA_DIR=" + data, "BANYAN_HTTP_ADDR=127.0.0.1:0", "BANYAN_OPS_ADDR=127.0.0.1:0",
-		"BANYAN_RATE_LIMIT=off", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
+		"BANYAN_RATE_LIMIT=off", "BANYAN_HTTP_DRAIN_DELAY=0s", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
 		"BANYAN_IDENTITY_ISSUER=http://shop.example", // tokens outlive a restart on another port
 	}, settings...)}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"time"
 
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/idempotency"
 	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/orders"
@@ -21,6 +24,9 @@ func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Or
 	if err := checkPlacement(ctx, req); err != nil {
 		return orders.Order{}, err
 	}
+	if err := s.busy(); err != nil {
+		return orders.Order{}, err
+	}
 	basket, err := s.cart.Get(ctx, cart.GetRequest{Owner: cart.Owner{UserID: req.UserID}})
 	if err != nil {
 		return orders.Order{}, fmt.Errorf("read the cart: %w", err)
@@ -33,6 +39,19 @@ func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Or
 		order, err = s.placeOnce(ctx, req, basket)
 	}
 	return order, err
+}
+
+// behindLimit is how long a checkout may wait for its turn. Longer than that no
+// more orders are taken: accepted ones would only be decided later and later, and
+// Prefer: wait=10 would help nobody.
+const behindLimit = 5 * time.Second
+
+func (s *Service) busy() error {
+	if s.sagas.Behind() < behindLimit && !s.sagas.Full() {
+		return nil
+	}
+	return fault.Unavailable.Errorf("more orders come in than can be decided at present: try again after the seconds in Retry-After, with the same key").
+		WithDetail("retry_after", strconv.Itoa(1+rand.IntN(3))) // not all at the same time again
 }
 
 func (s *Service) placeOnce(ctx context.Context, req orders.PlaceRequest, basket cart.Cart) (orders.Order, error) {

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/resilience"
+)
+
+// Overloaded is answered to whom there is no place for at present.
+var Overloaded = fault.Define("server.overloaded", fault.KindUnavailable)
+
+// Admission bounds how many requests are at work at a time, for each of three
+// classes on its own: reads, writes, and what moves money or stock. So a rush for
+// one leaves places for the others. Plain handlers, such as health, are always let in.
+type Admission struct {
+	Off      bool
+	InFlight int           // requests of a class at work; 64
+	Queue    int           // that wait for their turn, of a class; 1024
+	Wait     time.Duration // for a turn, at most; 3 s
+}
+
+// class groups routes that share places.
+type class string
+
+const (
+	reads  class = "http.reads"
+	writes class = "http.writes"
+	keyed  class = "http.keyed" // with an Idempotency-Key: they move money or stock
+)
+
+func (e *endpoint) class() class {
+	switch {
+	case e.Idempotent:
+		return keyed
+	case e.Method == http.MethodGet:
+		return reads
+	}
+	return writes
+}
+
+func (s *Server) makeGates() error {
+	a := s.cfg.Admission
+	if a.Off {
+		return nil
+	}
+	s.gates = map[class]*resilience.Gate{}
+	for _, c := range []class{reads, writes, keyed} {
+		var err error
+		s.gates[c], err = resilience.NewGate(resilience.GateConfig{
+			Name: string(c), Places: a.InFlight, Queue: a.Queue, Wait: a.Wait, Metrics: s.cfg.Telemetry.Registerer,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admitted lets a request in, before anything is spent on it: its token is not
+// verified and its body not read. Codes: Overloaded; Canceled for a client that
+// has gone, DeadlineExceeded.
+func (s *Server) admitted(e *endpoint, r *http.Request) (in *http.Request, leave func(), err error) {
+	gate := s.gates[e.class()]
+	if gate == nil {
+		return r, func() {}, nil
+	}
+	ctx, leave, err := gate.Enter(r.Context())
+	if err == nil {
+		return r.WithContext(ctx), leave, nil
+	}
+	if !errors.Is(err, resilience.ErrWaited) && !errors.Is(err, resilience.ErrQueueFull) {
+		return nil, nil, fault.From(err)
+	}
+	// Not all at the same time again.
+	return nil, nil, Overloaded.Wrap(err, "more is asked of the shop than it can do at present: try again after the seconds in Retry-After").
+		WithDetail("retry_after", strconv.Itoa(1+rand.IntN(3)))
+}
