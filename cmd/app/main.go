@@ -33,6 +33,7 @@ type exit struct {
 func (e exit) Error() string { return e.message }
 
 func main() {
+	outliveFileLimit()
 	ctx, stop := run.Signals(context.Background())
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
