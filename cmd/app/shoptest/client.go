@@ -62,7 +62,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Raw    string
-	JSON   any // nil where the body is not JSON
+	JSON   any  // nil where the body is not JSON
+	Closes bool // the server asked to close the connection
 }
 
 // Try sends a request below /api/v1, or at the root where the path starts with
@@ -104,7 +105,7 @@ func (c Client) Try(ctx context.Context, method, path string, body any) (Answer,
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
+	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw), Closes: res.Close}
 	if strings.Contains(res.Header.Get("Content-Type"), "json") && len(raw) > 0 {
 		err = json.Unmarshal(raw, &a.JSON)
 	}
