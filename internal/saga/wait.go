@@ -115,12 +115,12 @@ func (e *Engine) Drain(ctx context.Context) error {
 			continue
 		}
 		var rows []row
-		err := e.db.Conn(ctx).Select("id", "next_at").Where("status IN ?", []Status{Running, Compensating}).
+		err := e.db.Conn(ctx).Select("id", "next_at", "claimed_by").Where("status IN ?", []Status{Running, Compensating}).
 			Order("next_at").Limit(1).Find(&rows).Error
 		if err != nil {
 			return err
 		}
-		if len(rows) == 0 || rows[0].NextAt.After(before) && e.now().Equal(before) {
+		if len(rows) == 0 || rows[0].ClaimedBy == "" && rows[0].NextAt.After(before) && e.now().Equal(before) {
 			return nil
 		}
 	}

@@ -1,0 +1,209 @@
+package overload
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+)
+
+// TestThreeTimesTheCapacity finds out how many orders a second the shop can
+// confirm, then offers three times as many for a while. It goes on confirming
+// nearly as many, tells the others to come back later, decides all that it
+// accepted, and is as before when the rush is over.
+func TestThreeTimesTheCapacity(t *testing.T) {
+	t.Parallel()
+	s := shoptest.Serve(t, shoptest.NewSite(t))
+	admin := s.Admin(t)
+	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})
+	buyers := s.Customers(t, shoptest.Storm(32, 128))
+	r := &rush{server: s, free: make(chan shoptest.Client, len(buyers))}
+
+	capacity := r.closedLoop(t, buyers[:16], time.Duration(shoptest.Storm(3, 20))*time.Second)
+	for _, b := range buyers {
+		r.free <- b
+	}
+	window := time.Duration(shoptest.Storm(6, 60)) * time.Second
+	r.openLoop(t, 3*capacity, window)
+	offered := r.accepted.Load() + r.refused.Load()
+	require.Positive(t, r.accepted.Load())
+
+	// Over at once: who comes now is served.
+	shoptest.Until(t, "an order is taken again", func() bool {
+		a, err := r.purchase(t, buyers[0], false)
+		return err == nil && a.Status == http.StatusAccepted
+	})
+	confirmed := r.settled(t)
+	goodput := float64(confirmed) / window.Seconds()
+	t.Logf("capacity %.1f orders/s; offered %d in %s (%.1f/s), %d had no free buyer: %d accepted, %d shed (%.0f %%); goodput %.1f/s (%.2f); reads: %d answered, %d shed; health answered %d times",
+		capacity, offered, window, float64(offered)/window.Seconds(), r.missed.Load(), r.accepted.Load(), r.refused.Load(),
+		100*float64(r.refused.Load())/float64(offered), goodput, goodput/capacity, r.reads.Load(), r.readsShed.Load(), r.healthy.Load())
+	require.Positive(t, r.healthy.Load())
+	require.Positive(t, r.reads.Load())
+	if full() {
+		require.GreaterOrEqual(t, float64(offered), 2.5*capacity*window.Seconds(), "less was offered than was meant")
+		require.Positive(t, r.refused.Load())
+		require.GreaterOrEqual(t, goodput, 0.8*capacity)
+		require.LessOrEqual(t, r.readsShed.Load(), r.reads.Load()/20)
+	}
+	s.Audited(t)
+}
+
+// rush is what came of asking for more and more.
+type rush struct {
+	server *shoptest.Server
+	free   chan shoptest.Client // buyers with nothing to do
+
+	accepted, refused, missed, reads, readsShed, healthy atomic.Int64
+
+	mu       sync.Mutex
+	orders   []placed
+	from, to time.Time
+}
+
+// purchase puts something into the cart and orders it. Nothing but a good answer,
+// 429 or 503 with Retry-After may come.
+func (r *rush) purchase(t *testing.T, buyer shoptest.Client, wait bool) (shoptest.Answer, error) {
+	a, err := buyer.Try(t.Context(), http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1})
+	if err == nil && a.Status == http.StatusOK {
+		buyer = buyer.Keyed()
+		if wait {
+			buyer = buyer.With("Prefer", "wait=10")
+		}
+		a, err = buyer.Try(t.Context(), http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	}
+	if err != nil {
+		t.Errorf("no answer: %v", err)
+	} else if a.Status >= http.StatusBadRequest && !shed(a) {
+		t.Errorf("an answer that must not be: %d %s", a.Status, a.Raw)
+	}
+	return a, err
+}
+
+// shed tells whether an answer says: later.
+func shed(a shoptest.Answer) bool {
+	return (a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests) && a.Header.Get("Retry-After") != ""
+}
+
+// closedLoop lets buyers order one after the other, and gives the orders
+// confirmed per second.
+func (r *rush) closedLoop(t *testing.T, buyers []shoptest.Client, window time.Duration) float64 {
+	t.Helper()
+	var confirmed atomic.Int64
+	var all sync.WaitGroup
+	end := time.Now().Add(window)
+	for _, b := range buyers {
+		all.Go(func() {
+			for time.Now().Before(end) && !t.Failed() {
+				a, err := r.purchase(t, b, true)
+				if err == nil && a.Text("status") == "confirmed" && time.Now().Before(end) {
+					confirmed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.False(t, t.Failed())
+	require.Positive(t, confirmed.Load())
+	return float64(confirmed.Load()) / window.Seconds()
+}
+
+// openLoop sends purchases at an even rate, whatever becomes of them, and looks
+// around meanwhile.
+func (r *rush) openLoop(t *testing.T, rate float64, window time.Duration) {
+	t.Helper()
+	var all sync.WaitGroup
+	done := make(chan struct{})
+	looking := r.lookAround(t, done)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	r.from = time.Now()
+	r.to = r.from.Add(window)
+	for sent := 0; time.Now().Before(r.to) && !t.Failed(); <-tick.C {
+		for due := int(rate * time.Since(r.from).Seconds()); sent < due; sent++ {
+			select {
+			case b := <-r.free:
+				all.Go(func() {
+					r.arrive(t, b)
+					r.free <- b
+				})
+			default: // all buyers wait for answers
+				r.missed.Add(1)
+			}
+		}
+	}
+	all.Wait()
+	close(done)
+	looking.Wait()
+	require.False(t, t.Failed())
+}
+
+func (r *rush) arrive(t *testing.T, b shoptest.Client) {
+	a, err := r.purchase(t, b, false)
+	switch {
+	case err != nil:
+	case shed(a):
+		r.refused.Add(1)
+	case a.Text("id") != "":
+		r.accepted.Add(1)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.orders = append(r.orders, placed{a.Text("id"), b})
+	}
+}
+
+// lookAround asks other routes, and whether the shop is alive, until done.
+func (r *rush) lookAround(t *testing.T, done <-chan struct{}) *sync.WaitGroup {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, path := range []string{"/products", "/stock/" + shoptest.Staple, "//health/live", "//health/ready"} {
+		all.Go(func() {
+			c := r.server.Anyone()
+			pace := time.NewTicker(50 * time.Millisecond)
+			defer pace.Stop()
+			for !closed(done) {
+				a, err := c.Try(t.Context(), http.MethodGet, path, nil)
+				switch {
+				case err == nil && a.Status == http.StatusOK && path[1] == '/':
+					r.healthy.Add(1)
+				case err == nil && a.Status == http.StatusOK:
+					r.reads.Add(1)
+				case err == nil && shed(a) && path[1] != '/':
+					r.readsShed.Add(1)
+				default:
+					t.Errorf("GET %s: %v %s", path, err, a.Raw)
+					return
+				}
+				<-pace.C
+			}
+		})
+	}
+	return &all
+}
+
+// settled waits until all accepted orders are decided, and gives how many were
+// confirmed while the rush was on.
+func (r *rush) settled(t *testing.T) (during int) {
+	t.Helper()
+	for _, o := range r.orders {
+		a := o.by.Decided(t, o.id)
+		history, _ := a.At("history").([]any)
+		require.NotEmpty(t, history, a.Raw)
+		last, _ := history[len(history)-1].(shoptest.Object)
+		text, _ := last["at"].(string)
+		at, err := time.Parse(time.RFC3339, text)
+		require.NoError(t, err)
+		if a.Text("status") == "confirmed" && at.After(r.from) && at.Before(r.to) {
+			during++
+		} else if a.Text("status") != "confirmed" {
+			// Of two orders of one buyer that overlap, the second may find the cart just emptied.
+			require.Equal(t, "cart.empty", a.Text("reason"), a.Raw)
+		}
+	}
+	return during
+}
