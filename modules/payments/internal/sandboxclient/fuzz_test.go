@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/money"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/modules/payments/internal/core"
 	"github.com/banyan-tree/banyan/modules/payments/internal/sandboxclient"
 )
@@ -31,7 +32,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Cleanup(srv.Close)
 	f.Fuzz(func(t *testing.T, status uint16, body []byte) {
 		answer.Store(&said{200 + int(status)%400, body})
-		c := sandboxclient.New(srv.URL, "key") // a new one: the last one's breaker may be open
+		guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "provider"}) // a new one: the last one may be closed
+		require.NoError(t, err)
+		c := sandboxclient.New(srv.URL, "key", guard)
 		defer c.Close()
 		ctx := t.Context()
 		charge, err := c.Charge(ctx, core.ChargeRequest{Key: "k", Reference: "o", Amount: money.Of(100, "USD"), Token: "tok_x"})
