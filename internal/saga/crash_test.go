@@ -184,6 +184,27 @@ func TestZombieChangesNothing(t *testing.T) {
 	})
 }
 
+// Quick crashes of another cause park nobody: whoever was there at several of
+// them is left until its claim lapses.
+func TestHeirLeavesTheSuspicious(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		e := w.engine(Lease(time.Hour))
+		start(t, w, Register(e, w.definition()), "1")
+		crashes := func() (n int) {
+			require.NoError(t, db.Conn(t.Context()).Raw("SELECT crashes FROM sagas WHERE id = '1'").Scan(&n).Error)
+			return n
+		}
+		for range crashLimit + 5 { // each life dies as soon as it has claimed what is due
+			require.NoError(t, e.Inherit(t.Context()))
+			_, err := e.claim(t.Context(), 10)
+			require.NoError(t, err)
+		}
+		require.Equal(t, suspicious, crashes())
+	})
+}
+
 // Several processes share the sagas: each is run to its end, by one at a time.
 func TestEnginesShare(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,8 @@ const (
 	// crashLimit parks a saga whose process ended again and again while it ran:
 	// it may be the reason.
 	crashLimit = 20
+	// suspicious is from how many crashes on a saga is not inherited at once.
+	suspicious = 3
 )
 
 // Engine runs the sagas of one module.

@@ -171,12 +171,14 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 
 // Inherit makes sagas due that are claimed, for when it is known that whoever
 // claimed them is gone. One that is not gone after all loses them as it would by
-// sleeping past its claim: the epoch refuses its writes.
+// sleeping past its claim: the epoch refuses its writes. One that was there at
+// several crashes waits for its claim to lapse: it may be their reason, or in a
+// row of quick crashes from another one it would soon be parked as if it were.
 func (e *Engine) Inherit(ctx context.Context) error {
 	now := database.At(e.now())
 	err := e.db.Atomic(ctx, func(ctx context.Context) error {
 		return e.db.Conn(ctx).Exec(`UPDATE sagas SET next_at = ?
-			WHERE status IN ('running', 'compensating') AND claimed_by <> '' AND next_at > ?`, now, now).Error
+			WHERE status IN ('running', 'compensating') AND claimed_by <> '' AND next_at > ? AND crashes < ?`, now, now, suspicious).Error
 	})
 	if err != nil {
 		return fmt.Errorf("inherit the sagas of %s: %w", e.db.Module(), err)
