@@ -162,7 +162,9 @@ func buildCart(s *shop, db *database.DB) (part, error) {
 }
 
 func buildInventory(s *shop, db *database.DB) (part, error) {
-	m, err := inventorymodule.New(inventorymodule.Deps{DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics})
+	m, err := inventorymodule.New(inventorymodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, HoldTTL: s.cfg.Inventory.HoldTTL,
+	})
 	if err != nil {
 		return part{}, err
 	}

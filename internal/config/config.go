@@ -29,10 +29,11 @@ type Config struct {
 	Log             Log           `koanf:"log"`
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" validate:"gt=0,lte=10m" doc:"Longest time that stopping may take in all, before the process leaves anyway."`
 
-	Ports    Ports    `koanf:"ports"`
-	Events   Events   `koanf:"events"`
-	Payments Payments `koanf:"payments"`
-	Identity Identity `koanf:"identity"`
+	Ports     Ports     `koanf:"ports"`
+	Events    Events    `koanf:"events"`
+	Inventory Inventory `koanf:"inventory"`
+	Payments  Payments  `koanf:"payments"`
+	Identity  Identity  `koanf:"identity"`
 
 	origins map[string]origin // by key; absent: default
 }
@@ -97,6 +98,11 @@ type Events struct {
 	Retention time.Duration `koanf:"retention" validate:"gte=24h" doc:"How long sent events stay in the event log; read models are rebuilt from it. At least 24h; days are written 90d."`
 }
 
+// Inventory is about reservations.
+type Inventory struct {
+	HoldTTL time.Duration `koanf:"hold_ttl" validate:"gte=1s,lte=24h" doc:"How long stock is reserved for a checkout; after it the stock comes back, and an order that is not paid by then is rejected. Shorter than a checkout may take (5m) turns slow payers away."`
+}
+
 // Payments is the provider of card payments.
 type Payments struct {
 	ProviderURL   string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
@@ -133,6 +139,7 @@ func Defaults() Config {
 		Log:             Log{Level: "info", Format: "text"},
 		ShutdownTimeout: 25 * time.Second,
 		Events:          Events{Retention: 90 * 24 * time.Hour},
+		Inventory:       Inventory{HoldTTL: 15 * time.Minute},
 	}
 }
 

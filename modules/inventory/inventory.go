@@ -19,7 +19,7 @@ var (
 	ReservationUnknown = fault.Define("stock.reservation_unknown", fault.KindNotFound)
 )
 
-// HoldTTL is how long a reservation is held before it expires.
+// HoldTTL is how long a reservation is held before it expires, unless settings say otherwise.
 const HoldTTL = 15 * time.Minute
 
 // Statuses of a reservation.

@@ -4,6 +4,7 @@ package inventorymodule
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,6 +28,7 @@ type Deps struct {
 	NewID   id.Source
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	HoldTTL time.Duration // how long stock is reserved; inventory.HoldTTL unless set
 }
 
 // Module is inventory, ready to be served.
@@ -41,7 +43,10 @@ type Module struct {
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
 	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
-	svc := core.New(store.New(d.DB, d.Now, d.NewID), outbox, d.Now, d.Log)
+	if d.HoldTTL <= 0 {
+		d.HoldTTL = inventory.HoldTTL
+	}
+	svc := core.New(store.New(d.DB, d.Now, d.NewID), outbox, d.Now, d.HoldTTL, d.Log)
 
 	consumer := event.NewConsumer(d.DB, d.Now)
 	event.On(consumer, orders.WasCancelled, svc.OnOrderCancelled)

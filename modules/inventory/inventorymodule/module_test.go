@@ -78,6 +78,24 @@ func TestHoldsExpire(t *testing.T) {
 	})
 }
 
+// How long a hold lasts can be set; without a setting it is inventory.HoldTTL.
+func TestHoldTTL(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for given, want := range map[time.Duration]time.Duration{0: inventory.HoldTTL, time.Second: time.Second} {
+		db := testenv.SQLite(t, "inventory")
+		require.NoError(t, db.Migrate(t.Context(), inventorymodule.Migrations()...))
+		m, err := inventorymodule.New(inventorymodule.Deps{
+			DB: db, Now: func() time.Time { return now }, NewID: id.V7, Log: slog.New(slog.DiscardHandler), HoldTTL: given,
+		})
+		require.NoError(t, err)
+		inventorytest.MustStock(t, m.Service, "fig", 3)
+		held, err := m.Service.Hold(inventorytest.Shop(), inventory.HoldRequest{OrderID: "o1", Lines: []inventory.Line{{SKU: "fig", Quantity: 2}}})
+		require.NoError(t, err)
+		require.Equal(t, now.Add(want), held.ExpiresAt)
+	}
+}
+
 // The audit must see what the rules were made to prevent.
 func TestAuditSeesDamage(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ const (
 // Sweep gives back holds that were never committed, until ctx ends. Several
 // instances may sweep: each reservation is turned once.
 func (s *Service) Sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(min(sweepEvery, s.ttl/4)) // no hold lives much longer than it may
 	defer tick.Stop()
 	for {
 		for {

@@ -31,7 +31,7 @@ func (s *Service) Hold(ctx context.Context, req inventory.HoldRequest) (inventor
 	}
 	var r inventory.Reservation
 	err = s.store.Atomic(ctx, func(ctx context.Context) error {
-		r = inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(inventory.HoldTTL)}
+		r = inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(s.ttl)}
 		isNew, err := s.store.AddReservation(ctx, r)
 		if err != nil {
 			return fmt.Errorf("add reservation: %w", err)

@@ -49,14 +49,15 @@ type Service struct {
 	store  Store
 	events Events
 	now    clock.Clock
+	ttl    time.Duration // of a hold
 	log    *slog.Logger
 }
 
 var _ inventory.Service = (*Service)(nil)
 
-// New makes the service.
-func New(store Store, events Events, now clock.Clock, log *slog.Logger) *Service {
-	return &Service{store: store, events: events, now: now, log: log}
+// New makes the service; ttl is how long a hold lasts, above zero.
+func New(store Store, events Events, now clock.Clock, ttl time.Duration, log *slog.Logger) *Service {
+	return &Service{store: store, events: events, now: now, ttl: ttl, log: log}
 }
 
 // publish announces the new levels; each row's version counts its changes.
