@@ -111,8 +111,14 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hoo
 // start takes a connection and begins. A connection whose begin failed is not
 // used again: it may be inside a transaction.
 func (db *DB) start(ctx context.Context) (*tx, error) {
+	if db.turns != nil {
+		if err := db.turns.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
 	conn, err := db.write.Conn(ctx)
 	if err != nil {
+		db.next()
 		return nil, err
 	}
 	t := &tx{db: db, conn: conn}
@@ -155,7 +161,7 @@ func (t *tx) commit(ctx context.Context) error {
 	defer cancel()
 	err := t.sendCommit(limited)
 	if err == nil {
-		_ = t.conn.Close() // gives it back to the pool
+		t.giveBack()
 		return nil
 	}
 	// SQLite keeps a transaction open when its commit fails; closing the
@@ -206,7 +212,7 @@ func (t *tx) rollback(ctx context.Context) {
 		t.discard()
 		return
 	}
-	_ = t.conn.Close()
+	t.giveBack()
 }
 
 func (t *tx) sendRollback(ctx context.Context) error {
@@ -235,7 +241,19 @@ func (t *tx) translate(err error) error {
 // discard closes the connection for good instead of giving it back to the pool.
 func (t *tx) discard() {
 	_ = t.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = t.conn.Close()
+	t.giveBack()
+}
+
+// giveBack ends the use of the connection, and lets the next one have it.
+func (t *tx) giveBack() {
+	_ = t.conn.Close() // gives it back to the pool
+	t.db.next()
+}
+
+func (db *DB) next() {
+	if db.turns != nil {
+		db.turns.Release(1)
+	}
 }
 
 func broken(err error) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"golang.org/x/sync/semaphore"
 	"gorm.io/gorm"
 )
 
@@ -20,6 +21,11 @@ type DB struct {
 	dial    gorm.Dialector
 	log     *slog.Logger
 	begin   string // the statement that starts a write transaction
+
+	// turns hands the one write connection of SQLite on in the order of asking.
+	// database/sql picks whoever waits at random: among 64 writers some would
+	// wait past their deadline. Nil with PostgreSQL, where reads share the pool.
+	turns *semaphore.Weighted
 
 	// migrator opens what migrations run on, with time-outs that fit them, and
 	// waits until no other process migrates the module.

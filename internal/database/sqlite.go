@@ -15,6 +15,7 @@ import (
 
 	gosqlite "github.com/glebarez/go-sqlite"
 	"github.com/glebarez/sqlite"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -59,7 +60,7 @@ func (c *Cluster) openSQLite(ctx context.Context, name string, _ int) (*DB, erro
 	}
 	return &DB{
 		module: name, dialect: SQLite, read: read, write: write, begin: "BEGIN IMMEDIATE",
-		dial: &sqlite.Dialector{Conn: read},
+		dial: &sqlite.Dialector{Conn: read}, turns: semaphore.NewWeighted(1),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
 			release, err := lockFile(ctx, path+".migrate")
 			return write, release, err

@@ -99,8 +99,9 @@ func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) 
 		}
 	}
 	var next []row
+	var lost int
 	err := o.db.Atomic(ctx, func(ctx context.Context) error {
-		next = nil
+		next, lost = nil, 0
 		now := clock.System()
 		conn := o.db.Conn(ctx)
 		// The bounds of recorded_at let PostgreSQL leave out the other months. That
@@ -122,11 +123,15 @@ func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) 
 		held := conn.Exec(hold, database.At(now.Add(leaseTime)), h.token)
 		if held.Error == nil && held.RowsAffected < int64(len(h.lanes)) {
 			next = nil // somebody took lanes over: start again with a claim
+			lost = len(h.lanes) - int(held.RowsAffected)
 		}
 		return held.Error
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mark events as sent: %w", err)
+	}
+	if lost > 0 {
+		o.metrics.lose(o.Module(), lost)
 	}
 	return next, nil
 }

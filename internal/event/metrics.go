@@ -9,8 +9,8 @@ import (
 
 // metrics are counted by the bus; nil counts nothing.
 type metrics struct {
-	published, delivered, failed, parked *prometheus.CounterVec
-	lag                                  *prometheus.HistogramVec
+	published, delivered, failed, parked, lost *prometheus.CounterVec
+	lag                                        *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -25,13 +25,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		delivered: counter("delivered_total", "Events applied by a consumer, each counted once.", "consumer"),
 		failed:    counter("failed_total", "Attempts to apply an event that failed.", "consumer"),
 		parked:    counter("parked_total", "Events parked for a person after the last attempt.", "consumer"),
+		lost:      counter("lanes_lost_total", "Lanes of an outbox that another relay had taken over when this one wanted to write: nothing of them was marked.", "module"),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "banyan", Subsystem: "events", Name: "lag_seconds",
 			Help:    "From the recording of an event to its commit at the consumer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600},
 		}, []string{"consumer"}),
 	}
-	for _, c := range []prometheus.Collector{m.published, m.delivered, m.failed, m.parked, m.lag} {
+	for _, c := range []prometheus.Collector{m.published, m.delivered, m.failed, m.parked, m.lost, m.lag} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -49,6 +50,12 @@ func (m *metrics) deliver(consumer string, lag time.Duration) {
 	if m != nil {
 		m.delivered.WithLabelValues(consumer).Inc()
 		m.lag.WithLabelValues(consumer).Observe(max(lag, 0).Seconds())
+	}
+}
+
+func (m *metrics) lose(module string, lanes int) {
+	if m != nil {
+		m.lost.WithLabelValues(module).Add(float64(lanes))
 	}
 }
 

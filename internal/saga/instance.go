@@ -197,7 +197,7 @@ func (in *instance) suspend(ctx context.Context, pause time.Duration) bool {
 // need not wait for the claim to lapse. A lost claim is left alone.
 func (in *instance) interrupted(ctx context.Context) bool {
 	if errors.Is(context.Cause(ctx), errLost) {
-		in.engine.log.WarnContext(ctx, "a saga was lost to another instance", "saga", in.row.Name, "id", in.row.ID)
+		in.lost(ctx)
 		return false
 	}
 	in.release(ctx)
@@ -233,11 +233,17 @@ func (in *instance) park(ctx context.Context, why *fault.Error) bool {
 // when the claim lapses.
 func (in *instance) trouble(ctx context.Context, doing string, err error) bool {
 	if errors.Is(err, errLost) {
-		in.engine.log.WarnContext(ctx, "a saga was lost to another instance", "saga", in.row.Name, "id", in.row.ID)
+		in.lost(ctx)
 	} else {
 		in.engine.log.ErrorContext(ctx, "a saga could not be written", "saga", in.row.Name, "id", in.row.ID, "doing", doing, "error", err)
 	}
 	return false
+}
+
+// lost reports that somebody else has the saga now: nothing of ours was written.
+func (in *instance) lost(ctx context.Context) {
+	in.engine.metrics.lose(in.row.Name)
+	in.engine.log.WarnContext(ctx, "a saga was lost to another instance", "saga", in.row.Name, "id", in.row.ID)
 }
 
 func (in *instance) ended(ctx context.Context, s Status) {

@@ -9,9 +9,9 @@ import (
 
 // metrics are counted by the engine; nil counts nothing.
 type metrics struct {
-	started, ended *prometheus.CounterVec
-	duration       *prometheus.HistogramVec
-	running        *prometheus.GaugeVec
+	started, ended, lost *prometheus.CounterVec
+	duration             *prometheus.HistogramVec
+	running              *prometheus.GaugeVec
 }
 
 // newMetrics shares the collectors with the engines of other modules.
@@ -25,6 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
 		started: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts(opts("started_total", "Sagas started by this process.")), []string{"saga"})),
 		ended:   register(reg, prometheus.NewCounterVec(prometheus.CounterOpts(opts("ended_total", "Sagas that this process brought to an end: completed, compensated or parked.")), []string{"saga", "status"})),
+		lost:    register(reg, prometheus.NewCounterVec(prometheus.CounterOpts(opts("lost_total", "Sagas that another instance had taken over when this process wanted to write: the write was refused.")), []string{"saga"})),
 		running: register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("running", "Sagas at work in this process.")), []string{"saga"})),
 		duration: register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "banyan", Subsystem: "sagas", Name: "duration_seconds",
@@ -49,6 +50,12 @@ func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 func (m *metrics) start(saga string) {
 	if m != nil {
 		m.started.WithLabelValues(saga).Inc()
+	}
+}
+
+func (m *metrics) lose(saga string) {
+	if m != nil {
+		m.lost.WithLabelValues(saga).Inc()
 	}
 }
 
