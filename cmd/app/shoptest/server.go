@@ -2,6 +2,7 @@ package shoptest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -149,8 +150,10 @@ func (s *Server) demoPassword(t *testing.T) string {
 
 // Log keeps what a process wrote, the last part of it when that is much.
 type Log struct {
-	mu   sync.Mutex
-	text []byte
+	mu     sync.Mutex
+	text   []byte
+	counts map[string]int // of the words that are looked for
+	rest   []byte         // the line that is not whole yet
 }
 
 const logLimit = 64 << 10 // bytes
@@ -158,6 +161,7 @@ const logLimit = 64 << 10 // bytes
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.look(p)
 	l.text = append(l.text, p...)
 	if len(l.text) > 2*logLimit {
 		l.text = append([]byte(nil), l.text[len(l.text)-logLimit:]...)
@@ -169,4 +173,33 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return string(l.text)
+}
+
+// watched are the words that every log is searched for, also where the text
+// itself is given up.
+var watched = [...]string{"database is locked", "SQLITE_BUSY", "panic", "DATA RACE"}
+
+// look counts the watched words of whole lines: a write may end within one.
+func (l *Log) look(p []byte) {
+	text := append(l.rest, p...)
+	cut := bytes.LastIndexByte(text, '\n') + 1
+	if len(text)-cut > logLimit {
+		cut = len(text) // no line is as long as this
+	}
+	for _, word := range watched {
+		if n := bytes.Count(text[:cut], []byte(word)); n > 0 {
+			if l.counts == nil {
+				l.counts = map[string]int{}
+			}
+			l.counts[word] += n
+		}
+	}
+	l.rest = append([]byte(nil), text[cut:]...)
+}
+
+// Seen counts how often a watched word was written.
+func (l *Log) Seen(word string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts[word]
 }

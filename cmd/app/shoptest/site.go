@@ -133,6 +133,16 @@ func (s Site) With(settings ...string) Site {
 	return s
 }
 
+// Setting gives the value of a setting, "" where it is not set.
+func (s Site) Setting(name string) (value string) {
+	for _, setting := range s.Settings {
+		if v, found := strings.CutPrefix(setting, name+"="); found {
+			value = v
+		}
+	}
+	return value
+}
+
 // Command prepares the binary in an empty folder, so that no settings but those
 // of the site count.
 func (s Site) Command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {

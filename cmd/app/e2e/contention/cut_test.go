@@ -1,0 +1,78 @@
+package contention
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+)
+
+// TestConnectionsCut takes the database's connections away: a third of them every
+// 200 ms by order of an administrator, and every tenth at its COMMIT, once the
+// server has done it and before the shop hears of it, or before the server gets
+// it. What nobody knows the outcome of is repeated under the same key.
+func TestConnectionsCut(t *testing.T) {
+	t.Parallel()
+	at := shoptest.NewPostgresSite(t)
+	direct := at.Setting("BANYAN_DATABASE_URL")
+	u, err := url.Parse(direct)
+	require.NoError(t, err)
+	cut := newCutter(t, u.Host)
+	u.Host = cut.addr()
+	f := serve(t, at.With("BANYAN_DATABASE_URL="+u.String()), 2)
+	c := f.all[0].NewCrowd(t, f.admin, 16, shoptest.Storm(6, 60), 10_000, "tok_visa", "tok_lost_reply", "tok_declined", "tok_flaky", "tok_lost_reply")
+
+	ctx, calm := context.WithCancel(t.Context())
+	var terminated atomic.Int64
+	var terminator sync.WaitGroup
+	terminator.Go(func() { terminate(ctx, t, direct, &terminated) })
+	cut.every.Store(10)
+	c.Burst(t.Context(), t, f.here()...)
+	cut.every.Store(0)
+	calm()
+	terminator.Wait()
+
+	o := c.Settled(t, f.all[0], f.admin)
+	v := f.all[0].Verdict(t, f.admin)
+	t.Logf("%d connections terminated, %d of %d COMMITs cut after the server did them, %d before it got them; %d answers unknown or to be repeated; %+v, %d charges",
+		terminated.Load(), cut.after.Load(), cut.commits.Load(), cut.before.Load(), c.Unknown.Load(), o, v.Charges)
+	require.Greater(t, terminated.Load(), int64(20), "too few connections were terminated for the test to say anything")
+	require.Greater(t, cut.after.Load(), int64(10), "too few COMMITs were cut for the test to say anything")
+	require.Greater(t, cut.before.Load(), int64(10), "too few COMMITs were cut for the test to say anything")
+	require.Positive(t, o.Confirmed)
+	f.clean(t)
+}
+
+// terminate ends a third of the shop's connections every 200 ms.
+func terminate(ctx context.Context, t *testing.T, address string, count *atomic.Int64) {
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = db.Close() }()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var n int64
+		err := db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name LIKE 'banyan%' AND random() < 0.3`).Scan(&n)
+		if err != nil && ctx.Err() == nil {
+			t.Error(err)
+			return
+		}
+		count.Add(n)
+	}
+}

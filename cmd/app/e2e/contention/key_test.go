@@ -1,0 +1,221 @@
+package contention
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+)
+
+// repeats is how often one key is sent at the same time.
+const repeats = 50
+
+// keyed is one request that carries a key.
+type keyed struct {
+	path string
+	body any
+}
+
+// said is what a repeat was told in the end.
+type said struct {
+	shoptest.Answer
+	replayed bool
+	waits    int // answers that said "not yet"
+}
+
+// ask sends the request until there is an answer other than "not yet".
+func ask(ctx context.Context, c shoptest.Client, at []func() string, i int, k keyed) (said, error) {
+	for s := (said{}); ; s.waits++ {
+		a, err := c.At(at[(i+s.waits)%len(at)]()).Try(ctx, http.MethodPost, k.path, k.body)
+		switch {
+		case err == nil && a.Text("code") != "idempotency_key.in_flight" && a.Status != http.StatusServiceUnavailable:
+			s.Answer, s.replayed = a, a.Header.Get("Idempotency-Replayed") == "true"
+			return s, nil
+		case err != nil && ctx.Err() != nil, s.waits > 5000:
+			return s, fmt.Errorf("no answer after %d tries: %w", s.waits, err)
+		}
+		sometime(ctx, 50e6)
+	}
+}
+
+// together sends requests under one key at the same time, spread over the
+// instances; which of them are sent is told by their number.
+func together(t *testing.T, c shoptest.Client, key string, at []func() string, of func(i int) keyed) []said {
+	t.Helper()
+	answers := make([]said, repeats)
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i := range answers {
+		all.Go(func() {
+			<-start
+			var err error
+			if answers[i], err = ask(t.Context(), c.With("Idempotency-Key", key), at, i, of(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	return answers
+}
+
+// same demands that all got one answer, and that it was given first exactly once.
+func same(t *testing.T, status int, answers []said) shoptest.Answer {
+	t.Helper()
+	first := 0
+	for _, a := range answers {
+		require.Equal(t, status, a.Status, a.Raw)
+		require.JSONEq(t, answers[0].Raw, a.Raw)
+		require.Equal(t, answers[0].Header.Get("Location"), a.Header.Get("Location"))
+		if !a.replayed {
+			first++
+		}
+	}
+	require.Equal(t, 1, first, "how many repeats were not marked as such")
+	return answers[0].Answer
+}
+
+// orderCount is how many orders a customer has, of fewer than 100.
+func orderCount(t *testing.T, c shoptest.Client) int {
+	t.Helper()
+	items, _ := c.Get(t, "/orders?limit=100").At("items").([]any)
+	return len(items)
+}
+
+// TestSameKey repeats each request that takes an Idempotency-Key 50 times at
+// once: there is one effect, and one answer for all.
+func TestSameKey(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fleet) {
+		s := f.all[0]
+		s.SetStock(t, f.admin, shoptest.Staple, 1000)
+		rounds := shoptest.Storm(1, 10)
+		for i, c := range s.Customers(t, 2*rounds) {
+			f.sameKey(t, c, i%2 == 0)
+		}
+		v := s.Verdict(t, f.admin)
+		t.Logf("%d orders, %d charges", v.Orders, v.Charges)
+		require.Equal(t, v.Orders, v.Charges)
+		s.Audited(t)
+		f.clean(t)
+	})
+}
+
+func (f fleet) sameKey(t *testing.T, c shoptest.Client, waiting bool) {
+	t.Helper()
+	s, key := f.all[0], fresh()
+	status := http.StatusAccepted
+	if waiting {
+		c, status = c.With("Prefer", "wait=10"), http.StatusCreated
+	}
+	c.PutInCart(t, shoptest.Staple, 2)
+	place := keyed{"/orders", shoptest.OrderBody("tok_lost_reply")}
+	o := same(t, status, together(t, c, key, f.here(), func(int) keyed { return place }))
+	require.Equal(t, 1, orderCount(t, c))
+	id := o.Text("id")
+	require.Equal(t, "confirmed", c.Decided(t, id).Text("status"))
+	require.Len(t, s.Ledger(t, f.admin, id), 1)
+
+	f.otherUses(t, c, key, place, o)
+	if waiting {
+		f.sameCancel(t, c, key, id)
+	} else {
+		f.sameRefund(t, c, id)
+	}
+}
+
+// otherUses sends the key again with another body, by another user, and with the
+// same content written in another way.
+func (f fleet) otherUses(t *testing.T, c shoptest.Client, key string, place keyed, o shoptest.Answer) {
+	t.Helper()
+	other := shoptest.OrderBody("tok_visa")
+	for i := range f.all {
+		c.At(f.at(i)).With("Idempotency-Key", key).Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, place.path, other)
+	}
+	spaced, err := json.MarshalIndent(place.body, "\n", "    ")
+	require.NoError(t, err)
+	again := c.With("Idempotency-Key", key).Do(t, o.Status, http.MethodPost, place.path, string(spaced))
+	require.JSONEq(t, o.Raw, again.Raw)
+	require.Equal(t, 1, orderCount(t, c))
+
+	stranger := f.all[0].Customer(t)
+	stranger.PutInCart(t, shoptest.Staple, 1)
+	a := stranger.With("Idempotency-Key", key).Do(t, http.StatusAccepted, http.MethodPost, place.path, place.body)
+	require.NotEqual(t, o.Text("id"), a.Text("id"))
+	require.Empty(t, a.Header.Get("Idempotency-Replayed"))
+	require.Equal(t, "confirmed", stranger.Decided(t, a.Text("id")).Text("status"))
+}
+
+// sameCancel uses the order's own key for its cancellation: another route is
+// another request.
+func (f fleet) sameCancel(t *testing.T, c shoptest.Client, key, id string) {
+	t.Helper()
+	cancel := keyed{"/orders/" + id + "/cancel", nil}
+	answers := together(t, c, key, f.here(), func(int) keyed { return cancel })
+	require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, answers[0].Status, answers[0].Raw)
+	same(t, answers[0].Status, answers)
+	o := c.Reaches(t, "/orders/"+id, "cancelled")
+	shoptest.Until(t, "the payment is voided", func() bool {
+		return shoptest.Statuses(f.all[0].Ledger(t, f.admin, id))[0] == "voided"
+	})
+	require.Len(t, f.all[0].Ledger(t, f.admin, id), 1, o.Raw)
+}
+
+// sameRefund refunds a part 50 times under one key. That the rest can be refunded
+// after it, and not a cent more, shows that the provider gave it back once.
+func (f fleet) sameRefund(t *testing.T, c shoptest.Client, id string) {
+	t.Helper()
+	s, admin := f.all[0], f.admin
+	s.Dispatched(t, admin, id)
+	o := admin.Get(t, "/orders/"+id)
+	path, total := "/payments/"+o.Text("payment_id"), o.Number(t, "totals.total.amount")
+	part := func(amount int64) keyed {
+		return keyed{path + "/refunds", shoptest.Object{"amount": shoptest.Object{"amount": amount, "currency": "USD"}}}
+	}
+	key := fresh()
+	same(t, http.StatusCreated, together(t, admin, key, f.here(), func(int) keyed { return part(100) }))
+	admin.With("Idempotency-Key", key).Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, path+"/refunds", part(101).body)
+	require.EqualValues(t, 100, admin.Get(t, path).Number(t, "refunded.amount"))
+	admin.Keyed().Do(t, http.StatusCreated, http.MethodPost, path+"/refunds", part(total-100).body)
+	admin.Keyed().Refused(t, http.StatusConflict, "payment.not_refundable", http.MethodPost, path+"/refunds", part(1).body)
+	require.Equal(t, []string{"refunded"}, shoptest.Statuses(s.Ledger(t, admin, id)))
+}
+
+// TestSameKeyOtherBodies sends two bodies under one key at the same time: one of
+// them is the request, the other is refused whenever it comes.
+func TestSameKeyOtherBodies(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f fleet) {
+		s := f.all[0]
+		s.SetStock(t, f.admin, shoptest.Staple, 1000)
+		for _, c := range s.Customers(t, shoptest.Storm(3, 40)) {
+			c.PutInCart(t, shoptest.Staple, 1)
+			bodies := [2]keyed{{"/orders", shoptest.OrderBody("tok_visa")}, {"/orders", shoptest.OrderBody("tok_lost_reply")}}
+			answers := together(t, c.With("Prefer", "wait=10"), fresh(), f.here(), func(i int) keyed { return bodies[i/2%2] })
+			var by [2][]said
+			for i, a := range answers {
+				by[i/2%2] = append(by[i/2%2], a)
+			}
+			won := 0
+			if by[0][0].Status != http.StatusCreated {
+				won = 1
+			}
+			same(t, http.StatusCreated, by[won])
+			for _, a := range by[1-won] {
+				require.Equal(t, http.StatusUnprocessableEntity, a.Status, a.Raw)
+				require.Equal(t, "idempotency_key.reused", a.Text("code"))
+			}
+			require.Equal(t, 1, orderCount(t, c))
+		}
+		v := s.Verdict(t, f.admin)
+		require.Equal(t, v.Orders, v.Charges)
+		s.Audited(t)
+		f.clean(t)
+	})
+}
