@@ -14,8 +14,8 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
-// TestConnectionsCut takes the database's connections away: a third of them every
-// 200 ms by order of an administrator, and every tenth at its COMMIT, once the
+// TestConnectionsCut takes the database's connections away: five of them every
+// 200 ms by order of an administrator, and every 25th at its COMMIT, once the
 // server has done it and before the shop hears of it, or before the server gets
 // it. What nobody knows the outcome of is repeated under the same key.
 func TestConnectionsCut(t *testing.T) {
@@ -27,13 +27,13 @@ func TestConnectionsCut(t *testing.T) {
 	cut := newCutter(t, u.Host)
 	u.Host = cut.addr()
 	f := serve(t, at.With("BANYAN_DATABASE_URL="+u.String()), 2)
-	c := f.all[0].NewCrowd(t, f.admin, 16, shoptest.Storm(6, 60), 10_000, "tok_visa", "tok_lost_reply", "tok_declined", "tok_flaky", "tok_lost_reply")
+	c := f.all[0].NewCrowd(t, f.admin, 16, shoptest.Storm(3, 40), 10_000, "tok_visa", "tok_lost_reply", "tok_declined", "tok_flaky", "tok_lost_reply")
 
 	ctx, calm := context.WithCancel(t.Context())
 	var terminated atomic.Int64
 	var terminator sync.WaitGroup
 	terminator.Go(func() { terminate(ctx, t, direct, &terminated) })
-	cut.every.Store(10)
+	cut.every.Store(25)
 	c.Burst(t.Context(), t, f.here()...)
 	cut.every.Store(0)
 	calm()
@@ -50,7 +50,7 @@ func TestConnectionsCut(t *testing.T) {
 	f.clean(t)
 }
 
-// terminate ends a third of the shop's connections every 200 ms.
+// terminate ends five of the shop's connections every 200 ms.
 func terminate(ctx context.Context, t *testing.T, address string, count *atomic.Int64) {
 	db, err := sql.Open("pgx", address)
 	if err != nil {
@@ -67,8 +67,9 @@ func terminate(ctx context.Context, t *testing.T, address string, count *atomic.
 		case <-tick.C:
 		}
 		var n int64
-		err := db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-			WHERE datname = current_database() AND application_name LIKE 'banyan%' AND random() < 0.3`).Scan(&n)
+		err := db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM (
+			SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'banyan%'
+			ORDER BY random() LIMIT 5) AS some`).Scan(&n)
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 			return
