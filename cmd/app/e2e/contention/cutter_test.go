@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -48,9 +47,7 @@ func (c *cutter) addr() string { return c.listener.Addr().String() }
 type wire struct {
 	*cutter
 	shop, server net.Conn
-	deaf         atomic.Bool // the shop hears nothing more
-	done         chan struct{}
-	once         sync.Once
+	deaf         atomic.Bool     // the shop hears nothing more
 	commit       map[string]bool // prepared statements that are a COMMIT
 }
 
@@ -60,7 +57,7 @@ func (c *cutter) carry(shop net.Conn) {
 		_ = shop.Close()
 		return
 	}
-	w := &wire{cutter: c, shop: shop, server: server, done: make(chan struct{}), commit: map[string]bool{}}
+	w := &wire{cutter: c, shop: shop, server: server, commit: map[string]bool{}}
 	go w.replies()
 	w.requests()
 	w.end()
