@@ -69,7 +69,7 @@ func terminate(ctx context.Context, t *testing.T, address string, count *atomic.
 		var n int64
 		err := db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM (
 			SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'banyan%'
-			ORDER BY random() LIMIT 5) AS some`).Scan(&n)
+			ORDER BY random() LIMIT 5) AS picked`).Scan(&n)
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 			return
