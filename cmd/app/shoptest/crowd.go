@@ -72,6 +72,7 @@ func (s *Server) Customers(t *testing.T, n int) []Client {
 		})
 	}
 	all.Wait()
+	require.False(t, t.Failed(), "a customer could not be registered")
 	return out
 }
 
@@ -178,12 +179,26 @@ func answered(a Answer, err error) (Answer, error) {
 	switch {
 	case err != nil:
 		return a, err
-	case a.Status == http.StatusServiceUnavailable, a.Status == http.StatusTooManyRequests, a.Text("code") == "idempotency_key.in_flight":
+	case a.Status == http.StatusServiceUnavailable, a.Status == http.StatusGatewayTimeout, a.Status == http.StatusTooManyRequests,
+		a.Text("code") == "idempotency_key.in_flight":
 		return a, fmt.Errorf("to be repeated: %s", a.Raw)
 	case a.Status >= http.StatusBadRequest:
 		return a, fmt.Errorf("%w: %s", errRefused, a.Raw)
 	}
 	return a, nil
+}
+
+// Insist sends the request until the answer is one that repeating does not change.
+// A request that changes something needs an Idempotency-Key, or an effect that may
+// be had twice.
+func (c Client) Insist(ctx context.Context, method, path string, body any) (Answer, error) {
+	for {
+		a, err := answered(c.Try(ctx, method, path, body))
+		if err == nil || errors.Is(err, errRefused) || ctx.Err() != nil {
+			return a, err
+		}
+		pause(ctx)
+	}
 }
 
 // Outcome is what became of a crowd's wishes.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,13 +35,13 @@ func ask(ctx context.Context, c shoptest.Client, at []func() string, i int, k ke
 	for s := (said{}); ; s.waits++ {
 		a, err := c.At(at[(i+s.waits)%len(at)]()).Try(ctx, http.MethodPost, k.path, k.body)
 		switch {
-		case err == nil && a.Text("code") != "idempotency_key.in_flight" && a.Status != http.StatusServiceUnavailable:
+		case err == nil && a.Text("code") != "idempotency_key.in_flight" && a.Status != http.StatusServiceUnavailable && a.Status != http.StatusGatewayTimeout:
 			s.Answer, s.replayed = a, a.Header.Get("Idempotency-Replayed") == "true"
 			return s, nil
 		case err != nil && ctx.Err() != nil, s.waits > 5000:
 			return s, fmt.Errorf("no answer after %d tries: %w", s.waits, err)
 		}
-		sometime(ctx, 50e6)
+		sometime(ctx, 50*time.Millisecond)
 	}
 }
 

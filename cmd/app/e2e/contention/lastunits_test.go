@@ -132,7 +132,7 @@ func (s *sale) soldOut(ctx context.Context, c shoptest.Client) bool {
 }
 
 func (s *sale) quoteAndLeave(ctx context.Context, c shoptest.Client) error {
-	a, err := c.Try(ctx, http.MethodPost, "/quotes", shoptest.Object{
+	a, err := c.Insist(ctx, http.MethodPost, "/quotes", shoptest.Object{
 		"items": []any{shoptest.Object{"sku": shoptest.Staple, "quantity": 1}}, "country": "US", "shipping_method": "standard", "promo_code": nil,
 	})
 	if err == nil && a.Status != http.StatusCreated {
@@ -159,7 +159,7 @@ func (s *sale) hangUp(ctx context.Context, c shoptest.Client) error {
 }
 
 func put(ctx context.Context, c shoptest.Client, quantity int) error {
-	a, err := c.Try(ctx, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": quantity})
+	a, err := c.Insist(ctx, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": quantity})
 	if err == nil && a.Status != http.StatusOK {
 		err = fmt.Errorf("put in cart: %s", a.Raw)
 	}
@@ -175,13 +175,13 @@ func orderBody(ctx context.Context, c shoptest.Client, key string, body shoptest
 	if err := put(ctx, c, 1); err != nil {
 		return shoptest.Answer{}, err
 	}
-	a, err := c.With("Idempotency-Key", key).With("Prefer", "wait=10").Try(ctx, http.MethodPost, "/orders", body)
+	a, err := c.With("Idempotency-Key", key).With("Prefer", "wait=10").Insist(ctx, http.MethodPost, "/orders", body)
 	if err == nil && a.Status != http.StatusCreated && a.Status != http.StatusAccepted {
 		err = fmt.Errorf("order: %s", a.Raw)
 	}
 	for id := a.Text("id"); err == nil && a.Text("status") == "pending"; {
 		sometime(ctx, 100*time.Millisecond)
-		a, err = c.Try(ctx, http.MethodGet, "/orders/"+id, nil)
+		a, err = c.Insist(ctx, http.MethodGet, "/orders/"+id, nil)
 		if err == nil && a.Status != http.StatusOK {
 			err = fmt.Errorf("ask for an order: %s", a.Raw)
 		}

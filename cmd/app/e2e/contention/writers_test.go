@@ -3,9 +3,11 @@ package contention
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,40 +16,41 @@ import (
 
 const writers = 64
 
-// TestWriters has 64 customers write to the single file of SQLite at the same
-// time, carts and orders mixed. None of them may be refused.
+// crew is many customers who write at the same time.
+type crew struct {
+	puts, confirmed atomic.Int64
+	late            atomic.Int64 // answers that came after the deadline of a call
+}
+
+// TestWriters has 64 customers write to the files of SQLite at the same time,
+// carts and orders mixed. None of them may be refused, and hardly any may have to
+// wait longer than a call may take.
 func TestWriters(t *testing.T) {
 	t.Parallel()
-	rounds := shoptest.Storm(3, 40)
+	rounds := shoptest.Storm(3, 12)
 	f := serve(t, shoptest.NewSite(t), 1)
 	f.all[0].SetStock(t, f.admin, shoptest.Staple, 1_000_000)
 	clients := f.all[0].Customers(t, writers)
+	var w crew
 	var all sync.WaitGroup
-	var puts, confirmed atomic.Int64
 	start := make(chan struct{})
 	for _, c := range clients {
 		all.Go(func() {
 			<-start
 			for range rounds {
-				for quantity := range 5 {
-					if err := put(t.Context(), c, quantity+1); err != nil {
-						t.Error(err)
-						return
-					}
-					puts.Add(1)
-				}
-				if err := orderedOne(t.Context(), c); err != nil {
+				if err := w.round(t.Context(), c); err != nil {
 					t.Error(err)
 					return
 				}
-				confirmed.Add(1)
 			}
 		})
 	}
 	close(start)
 	all.Wait()
-	t.Logf("%d writers: %d carts written, %d orders confirmed", writers, puts.Load(), confirmed.Load())
-	require.EqualValues(t, writers*rounds, confirmed.Load(), "a writer was refused")
+	t.Logf("%d writers: %d carts written, %d orders confirmed, %d answers late", writers, w.puts.Load(), w.confirmed.Load(), w.late.Load())
+	require.EqualValues(t, writers*rounds, w.confirmed.Load(), "a writer was refused")
+	// A machine that is busy with other things may be late, but not more than now and then.
+	require.LessOrEqual(t, w.late.Load(), (w.puts.Load()+w.confirmed.Load())/100)
 	v := f.all[0].Verdict(t, f.admin)
 	require.Equal(t, writers*rounds, v.Confirmed)
 	require.Equal(t, writers*rounds, v.Charges)
@@ -56,16 +59,51 @@ func TestWriters(t *testing.T) {
 	f.clean(t)
 }
 
-// orderedOne buys one piece. The cart of the purchase before is emptied after its
-// confirmation, so this one may find it empty once more.
-func orderedOne(ctx context.Context, c shoptest.Client) error {
-	for {
-		o, err := order(ctx, c, fresh(), "tok_visa")
-		if err != nil || o.Text("status") == "confirmed" {
+// round changes the cart some times and buys one piece. The cart of the purchase
+// before is emptied after its confirmation, so this one may find it empty once more.
+func (w *crew) round(ctx context.Context, c shoptest.Client) error {
+	for quantity := 5; quantity > 0; quantity-- {
+		if _, err := w.write(ctx, c, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": quantity}); err != nil {
 			return err
 		}
-		if o.Text("reason") != "cart.empty" {
+		w.puts.Add(1)
+	}
+	for {
+		keyed := c.Keyed().With("Prefer", "wait=10")
+		o, err := w.write(ctx, keyed, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+		for err == nil && o.Text("status") == "pending" {
+			sometime(ctx, 100*time.Millisecond)
+			o, err = c.Insist(ctx, http.MethodGet, "/orders/"+o.Text("id"), nil)
+		}
+		switch {
+		case err != nil:
+			return err
+		case o.Text("status") == "confirmed":
+			w.confirmed.Add(1)
+			return nil
+		case o.Text("reason") != "cart.empty":
 			return fmt.Errorf("an order was not confirmed: %s", o.Raw)
 		}
+		if _, err := w.write(ctx, c, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1}); err != nil {
+			return err
+		}
+	}
+}
+
+// write sends what changes something. It must be taken; what came too late is
+// sent again.
+func (w *crew) write(ctx context.Context, c shoptest.Client, method, path string, body any) (shoptest.Answer, error) {
+	for {
+		a, err := c.Try(ctx, method, path, body)
+		switch {
+		case err != nil:
+			return a, err
+		case a.Status < http.StatusMultipleChoices:
+			return a, nil
+		case a.Status != http.StatusGatewayTimeout && a.Text("code") != "idempotency_key.in_flight":
+			return a, fmt.Errorf("%s %s was refused: %s", method, path, a.Raw)
+		}
+		w.late.Add(1)
+		sometime(ctx, 500*time.Millisecond)
 	}
 }
