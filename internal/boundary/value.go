@@ -18,10 +18,9 @@ type value struct {
 
 // scope knows the functions that were passed to the parameters around a place.
 type scope struct {
-	bound  map[types.Object][]value
-	outer  *scope
-	root   ast.Node // of a function that is read without a caller: its parameters are nothing
-	fields int
+	bound map[types.Object][]value
+	outer *scope
+	root  ast.Node // of a function that is read without a caller: its parameters are nothing
 }
 
 func (sc *scope) lookup(obj types.Object) ([]value, bool) {
