@@ -121,10 +121,18 @@ func (c Client) Do(t *testing.T, status int, method, path string, body any) Answ
 	return a
 }
 
-// Get is Do for a GET that must be answered with 200.
-func (c Client) Get(t *testing.T, path string) Answer {
+// Get is Do for a GET that must be answered with 200. It asks again after 503: the
+// read may have met a connection that a fault of the test had killed.
+func (c Client) Get(t *testing.T, path string) (a Answer) {
 	t.Helper()
-	return c.Do(t, http.StatusOK, http.MethodGet, path, nil)
+	Until(t, "GET "+path+" is served", func() bool {
+		var err error
+		a, err = c.Try(t.Context(), http.MethodGet, path, nil)
+		require.NoError(t, err)
+		return a.Status != http.StatusServiceUnavailable
+	})
+	require.Equal(t, http.StatusOK, a.Status, "GET %s: %s", path, a.Raw)
+	return a
 }
 
 // Refused is Do where the answer must be a problem with this code.
