@@ -90,9 +90,10 @@ func within(dir string, folders ...string) bool {
 func (s *Source) Testing() bool { return s.testing() }
 
 // testing tells whether a file is there for tests only: a test, a conformance
-// kit, or the test environment.
+// kit, or the test environment. The benchmark counts as one: it is no part of the
+// shop, makes its own tables, and nobody can import it.
 func (s *Source) testing() bool {
-	return s.Test || s.Room.Kind == Kit || within(s.Dir, "internal/testenv", "internal/*/*test")
+	return s.Test || s.Room.Kind == Kit || within(s.Dir, "internal/testenv", "internal/*/*test", "cmd/app/bench")
 }
 
 // local gives an import as a folder of the tree.
