@@ -30,7 +30,7 @@ its extraction into a service, on three planes:
 
 Each finding has its place, and what to do instead. The reading needs no compiler
 and no database. With --observed it adds what the guard of the databases saw
-while tests or a server ran (see database.guard_file).
+while tests or a server ran (see the setting boundaries.file).
 
 A baseline lists findings that are tolerated for now. It may only shrink: an
 entry that is no longer found fails, and --write-baseline adds nothing to a

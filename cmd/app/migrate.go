@@ -30,7 +30,7 @@ database that a newer binary has brought further is left as it is.`,
 			if err != nil {
 				return err
 			}
-			cluster, err := openCluster(cmd.Context(), cfg, log)
+			cluster, err := openCluster(cmd.Context(), cfg, log, nil)
 			if err != nil {
 				return err
 			}

@@ -81,7 +81,7 @@ func openShop(ctx context.Context, cfg config.Config, log *slog.Logger, opts ...
 	if s.bus, err = event.NewBus(log, s.metrics); err != nil {
 		return nil, fmt.Errorf("make the event bus: %w", err)
 	}
-	if s.cluster, err = openCluster(ctx, cfg, log); err != nil {
+	if s.cluster, err = openCluster(ctx, cfg, log, s.metrics); err != nil {
 		return nil, err
 	}
 	if err := s.openProvider(ctx); err != nil {
@@ -90,9 +90,10 @@ func openShop(ctx context.Context, cfg config.Config, log *slog.Logger, opts ...
 	return s, s.wire(ctx)
 }
 
-func openCluster(ctx context.Context, cfg config.Config, log *slog.Logger) (*database.Cluster, error) {
+func openCluster(ctx context.Context, cfg config.Config, log *slog.Logger, metrics prometheus.Registerer) (*database.Cluster, error) {
 	cluster, err := database.Open(ctx, database.Config{
 		URL: cfg.Database.URL, Dir: cfg.Data.Dir, Pool: cfg.Database.Pool, SingleRole: cfg.Database.SingleRole, Logger: log,
+		Guard: database.Guard(cfg.Boundaries.Guard), GuardFile: cfg.Boundaries.File, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

@@ -201,7 +201,7 @@ func (w *walker) data(v value, call *ast.CallExpr, env *scope, tx *transaction, 
 		default:
 			w.run(call.Args[1], call, env, tx, unit)
 		}
-	case "Conn":
+	case "Conn", "Later":
 		if inner := w.open(call, env, unit); tx != nil && tx.differs(inner) {
 			w.reportData(call, tx, unit)
 		}

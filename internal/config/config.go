@@ -35,6 +35,8 @@ type Config struct {
 	Payments  Payments  `koanf:"payments"`
 	Identity  Identity  `koanf:"identity"`
 
+	Boundaries Boundaries `koanf:"boundaries"`
+
 	origins map[string]origin // by key; absent: default
 }
 
@@ -115,6 +117,12 @@ type Identity struct {
 	Issuer string `koanf:"issuer" validate:"omitempty,http_url" doc:"Issuer URL in access tokens, as clients reach the shop. Empty: http:// and http.addr."`
 }
 
+// Boundaries is the guard between the modules' tables.
+type Boundaries struct {
+	Guard string `koanf:"guard" validate:"oneof=refuse report off" doc:"What becomes of a statement that touches another module's table: refuse, report (a log line and a metric) or off."`
+	File  string `koanf:"file" doc:"File to which the guard adds what it saw, as JSON lines for app boundaries --observed. Empty: none."`
+}
+
 // Defaults gives the settings of a program that was told nothing.
 func Defaults() Config {
 	return Config{
@@ -140,6 +148,7 @@ func Defaults() Config {
 		ShutdownTimeout: 25 * time.Second,
 		Events:          Events{Retention: 90 * 24 * time.Hour},
 		Inventory:       Inventory{HoldTTL: 15 * time.Minute},
+		Boundaries:      Boundaries{Guard: "report"},
 	}
 }
 

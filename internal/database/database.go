@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 )
 
@@ -39,11 +40,15 @@ type Config struct {
 	Pool       int    // PostgreSQL connections of this process, all modules together; 45 unless set
 	SingleRole bool   // no role per module, where the server's owner grants no right to make roles
 	Logger     *slog.Logger
+	Guard      Guard                 // of the borders between modules; report unless set
+	GuardFile  string                // JSON lines of what the guard saw; none where it is empty
+	Metrics    prometheus.Registerer // nil: nothing is counted
 }
 
 // Cluster is the shop's storage; modules get their part by Module.
 type Cluster struct {
 	cfg     Config
+	guards  *guards
 	pg      *server // nil with SQLite
 	mu      sync.Mutex
 	modules map[string]*DB
@@ -58,7 +63,11 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if cfg.Pool <= 0 {
 		cfg.Pool = defaultPool
 	}
-	c := &Cluster{cfg: cfg, modules: map[string]*DB{}}
+	guards, err := newGuards(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{cfg: cfg, guards: guards, modules: map[string]*DB{}}
 	if cfg.URL == "" {
 		return c, makeDir(cfg.Dir)
 	}
@@ -94,6 +103,7 @@ func (c *Cluster) Module(ctx context.Context, name string, weight int) (*DB, err
 	if err != nil {
 		return nil, fmt.Errorf("open module %s: %w", name, err)
 	}
+	db.guards = c.guards
 	if err := db.prepare(c.cfg.Logger); err != nil {
 		return nil, fmt.Errorf("open module %s: %w", name, errors.Join(err, db.close()))
 	}

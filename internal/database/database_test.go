@@ -243,42 +243,61 @@ func TestTimeRoundTrip(t *testing.T) {
 
 func TestModulesAreApart(t *testing.T) {
 	t.Parallel()
-	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
-		orders, payments := withNotes(t, open("orders")), withNotes(t, open("payments"))
-		ctx := t.Context()
-		require.NoError(t, orders.Atomic(ctx, func(ctx context.Context) error { return insert(ctx, orders, note{ID: "a"}) }))
-		require.EqualValues(t, 1, count(t, orders))
-		require.Zero(t, count(t, payments))
-
-		var got []note
-		require.Error(t, payments.Conn(ctx).Raw("SELECT * FROM orders.notes").Scan(&got).Error)
-		require.Empty(t, got)
-		require.Error(t, payments.Atomic(ctx, func(ctx context.Context) error {
-			return payments.Conn(ctx).Exec("INSERT INTO orders.notes (id, text, n) VALUES ('x', '', 0)").Error
-		}))
-		if payments.Dialect() == database.Postgres {
-			var user, path string
-			require.NoError(t, payments.Conn(ctx).Raw("SELECT current_user").Scan(&user).Error)
-			require.NoError(t, payments.Conn(ctx).Raw("SELECT current_schema()").Scan(&path).Error)
-			require.Equal(t, "banyan_payments", user)
-			require.Equal(t, "payments", path)
-			require.ErrorContains(t, payments.Conn(ctx).Raw("SELECT * FROM orders.notes").Scan(&got).Error, "42501")
-			require.ErrorContains(t, payments.Atomic(ctx, func(ctx context.Context) error {
-				return payments.Conn(ctx).Exec("CREATE TABLE public.mine (id text)").Error
-			}), "42501")
-		}
-
-		err := orders.Atomic(ctx, func(ctx context.Context) error {
-			return payments.Conn(ctx).Find(&got).Error
+	// Without the guard: the databases keep modules apart by themselves.
+	for name, config := range map[string]func(t *testing.T) database.Config{
+		"sqlite": func(t *testing.T) database.Config { return database.Config{Dir: t.TempDir(), Guard: database.GuardOff} },
+		"postgres": func(t *testing.T) database.Config {
+			return database.Config{URL: testenv.PostgresURL(t), Guard: database.GuardOff}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := testenv.Open(t, config(t))
+			apart(t, func(module string) *database.DB {
+				db, err := cluster.Module(t.Context(), module, 9)
+				require.NoError(t, err)
+				return db
+			})
 		})
-		require.ErrorContains(t, err, "data of payments is not to be reached inside a transaction of orders")
-		require.Error(t, orders.Atomic(ctx, func(ctx context.Context) error {
-			return payments.Atomic(ctx, func(context.Context) error { return nil })
-		}))
-		require.NoError(t, orders.Atomic(ctx, func(ctx context.Context) error {
-			return payments.Atomic(database.Detach(ctx), func(ctx context.Context) error { return insert(ctx, payments, note{ID: "p"}) })
-		}))
+	}
+}
+
+func apart(t *testing.T, open func(string) *database.DB) {
+	t.Helper()
+	orders, payments := withNotes(t, open("orders")), withNotes(t, open("payments"))
+	ctx := t.Context()
+	require.NoError(t, orders.Atomic(ctx, func(ctx context.Context) error { return insert(ctx, orders, note{ID: "a"}) }))
+	require.EqualValues(t, 1, count(t, orders))
+	require.Zero(t, count(t, payments))
+
+	var got []note
+	require.Error(t, payments.Conn(ctx).Raw("SELECT * FROM orders.notes").Scan(&got).Error)
+	require.Empty(t, got)
+	require.Error(t, payments.Atomic(ctx, func(ctx context.Context) error {
+		return payments.Conn(ctx).Exec("INSERT INTO orders.notes (id, text, n) VALUES ('x', '', 0)").Error
+	}))
+	if payments.Dialect() == database.Postgres {
+		var user, path string
+		require.NoError(t, payments.Conn(ctx).Raw("SELECT current_user").Scan(&user).Error)
+		require.NoError(t, payments.Conn(ctx).Raw("SELECT current_schema()").Scan(&path).Error)
+		require.Equal(t, "banyan_payments", user)
+		require.Equal(t, "payments", path)
+		require.ErrorContains(t, payments.Conn(ctx).Raw("SELECT * FROM orders.notes").Scan(&got).Error, "42501")
+		require.ErrorContains(t, payments.Atomic(ctx, func(ctx context.Context) error {
+			return payments.Conn(ctx).Exec("CREATE TABLE public.mine (id text)").Error
+		}), "42501")
+	}
+
+	err := orders.Atomic(ctx, func(ctx context.Context) error {
+		return payments.Conn(ctx).Find(&got).Error
 	})
+	require.ErrorContains(t, err, "data of payments is not to be reached inside a transaction of orders")
+	require.Error(t, orders.Atomic(ctx, func(ctx context.Context) error {
+		return payments.Atomic(ctx, func(context.Context) error { return nil })
+	}))
+	require.NoError(t, orders.Atomic(ctx, func(ctx context.Context) error {
+		return payments.Atomic(database.Detach(ctx), func(ctx context.Context) error { return insert(ctx, payments, note{ID: "p"}) })
+	}))
 }
 
 func TestDeadlineStaysDeadline(t *testing.T) {

@@ -20,6 +20,7 @@ type DB struct {
 	gorm    *gorm.DB
 	dial    gorm.Dialector
 	log     *slog.Logger
+	guards  *guards
 	begin   string // the statement that starts a write transaction
 
 	// turns hands the one write connection of SQLite on in the order of asking.
@@ -40,6 +41,9 @@ func (db *DB) prepare(log *slog.Logger) error {
 		return fmt.Errorf("start gorm: %w", err)
 	}
 	db.gorm = g
+	if err := g.Use(boundary{db}); err != nil {
+		return fmt.Errorf("watch the borders of the module: %w", err)
+	}
 	return db.watch()
 }
 
@@ -60,6 +64,9 @@ func (db *DB) Conn(ctx context.Context) *gorm.DB {
 	}
 	g := db.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	g.Dialector = judge{Dialector: db.dial, ctx: ctx}
+	if db.guards.mode == GuardRefuse { // elsewhere a stack for each read would cost more than it tells
+		g.Statement.ConnPool = &readPool{db: db, opened: callers()}
+	}
 	if t != nil {
 		g.Error = db.trespass(t)
 	}

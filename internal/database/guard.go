@@ -62,7 +62,7 @@ var _ gorm.ErrorTranslator = judge{}
 
 // Translate implements gorm.ErrorTranslator.
 func (j judge) Translate(err error) error {
-	if errors.Is(err, gorm.ErrRecordNotFound) || errors.Is(err, ErrOutsideAtomic) {
+	if errors.Is(err, gorm.ErrRecordNotFound) || errors.Is(err, ErrOutsideAtomic) || errors.Is(err, ErrTrespass) {
 		return err
 	}
 	if t, ok := j.Dialector.(gorm.ErrorTranslator); ok {

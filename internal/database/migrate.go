@@ -90,6 +90,9 @@ func (db *DB) migrations(ctx context.Context, sets []Migrations, do func(Migrati
 		if !setName.MatchString(set.Name) {
 			return fmt.Errorf("migrate %s: %q is no name of a set: 1 to 40 of a-z, 0-9 and _, starting with a letter", db.module, set.Name)
 		}
+		if err := db.guards.learn(db.module, set); err != nil {
+			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
+		}
 		store, err := gooseStore.NewStore(dialect, "goose_"+set.Name)
 		if err != nil {
 			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)

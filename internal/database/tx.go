@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"runtime"
-	"runtime/debug"
-	"strings"
 	"sync"
 
 	"gorm.io/gorm"
@@ -98,23 +95,11 @@ func (t *tx) failure() error {
 // a transaction of another module. Where modules share a process this would work
 // today, and fail on the day when one of them moves out.
 func (db *DB) trespass(t *tx) error {
-	db.log.Error("transaction crosses modules",
-		"holder", t.db.module, "holder_stack", t.stack(),
-		"other", db.module, "other_stack", string(debug.Stack()))
+	db.guards.counter.WithLabelValues(t.db.module, db.module).Inc()
+	db.guards.tell(context.Background(), "transaction crosses modules", Trespass{
+		Module: t.db.module, Other: db.module, Opened: frames(t.callers[:t.depth]), Issued: frames(callers()),
+	})
 	return fmt.Errorf("data of %s is not to be reached inside a transaction of %s: end the transaction first", db.module, t.db.module)
-}
-
-// stack tells where the transaction was begun.
-func (t *tx) stack() string {
-	var b strings.Builder
-	frames := runtime.CallersFrames(t.callers[:t.depth])
-	for {
-		f, more := frames.Next()
-		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
-		if !more {
-			return b.String()
-		}
-	}
 }
 
 // txPool is the connection of a transaction as gorm sees it. It cannot begin,
@@ -125,10 +110,16 @@ type txPool struct {
 }
 
 func (p *txPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := p.check(ctx, query); err != nil {
+		return nil, err
+	}
 	return p.t.conn.PrepareContext(ctx, query)
 }
 
 func (p *txPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := p.check(ctx, query); err != nil {
+		return nil, err
+	}
 	if p.later && p.t.db.dialect == Postgres {
 		return driver.RowsAffected(unknownRows), p.t.pipeline(func(c *pipelined) error {
 			c.keep(query, args...)
@@ -139,11 +130,27 @@ func (p *txPool) ExecContext(ctx context.Context, query string, args ...any) (sq
 }
 
 func (p *txPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := p.check(ctx, query); err != nil {
+		return nil, err
+	}
 	return p.t.conn.QueryContext(ctx, query, args...)
 }
 
 func (p *txPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := p.check(ctx, query); err != nil {
+		ctx = canceled(ctx)
+	}
 	return p.t.conn.QueryRowContext(ctx, query, args...)
+}
+
+// check refuses a statement that is not the module's; the transaction is then
+// undone.
+func (p *txPool) check(ctx context.Context, query string) error {
+	err := p.t.db.check(ctx, query, p.t.callers[:p.t.depth])
+	if err != nil {
+		p.t.fail(err)
+	}
+	return err
 }
 
 var _ gorm.ConnPool = (*txPool)(nil)

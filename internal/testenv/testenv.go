@@ -62,6 +62,12 @@ func Open(t *testing.T, cfg database.Config) *database.Cluster {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
+	if cfg.Guard == "" {
+		cfg.Guard = database.GuardRefuse
+	}
+	if cfg.GuardFile == "" {
+		cfg.GuardFile = os.Getenv("BANYAN_TEST_OBSERVED")
+	}
 	c, err := database.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
