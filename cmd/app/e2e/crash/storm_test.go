@@ -50,7 +50,7 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	}
 	s := victims[0].now.Load()
 	admin := s.LogIn(t, "chief@example.com", shoptest.Password)
-	c := s.NewCrowd(t, admin, buyers, shoptest.Storm(3, 55), 100_000, cards...)
+	c := s.NewCrowd(t, admin, shoptest.Storm(buyers, 5*buyers), shoptest.Storm(3, 11), 100_000, cards...)
 	for _, b := range c.Buyers {
 		for _, w := range b.Wishes {
 			w.Cancel = dice.IntN(8) == 0
@@ -87,7 +87,7 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 // kills, and those while an order was under way.
 func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*victim, c *shoptest.Crowd) (kills, hard int) {
 	t.Helper()
-	for {
+	for kills < shoptest.Storm(30, 150) { // what is left then must end in peace
 		select {
 		case <-done:
 			return kills, hard
@@ -109,6 +109,8 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 			v.Again(t)
 		}
 	}
+	<-done
+	return kills, hard
 }
 
 // gap is the time until the next kill: mostly short, and now and then so long
