@@ -63,3 +63,32 @@ func TestManyAggregatesKeepTheirOrder(t *testing.T) {
 		}
 	})
 }
+
+// A transaction that began first and commits last has the smaller ids. Where the
+// relay has gone past them by then, it must come back. Only PostgreSQL can do
+// this: SQLite has one writer at a time.
+func TestLateCommitIsNotSkipped(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		if s.source.Dialect() != database.Postgres {
+			b.publish(t, "late", 1)
+			b.drain(t)
+			require.Equal(t, upTo(1), s.effects(t, "late"))
+			return
+		}
+		require.NoError(t, s.source.Atomic(t.Context(), func(ctx context.Context) error {
+			if err := b.outbox.Publish(ctx, happened.New("late", 1, counted{N: 1})); err != nil {
+				return err
+			}
+			for n := range 20 { // of every lane, most likely
+				b.publish(t, fmt.Sprint("early", n), 1)
+			}
+			b.drain(t)
+			require.Equal(t, upTo(1), s.effects(t, "early0"))
+			require.Empty(t, s.effects(t, "late"))
+			return nil
+		}))
+		b.drain(t)
+		require.Equal(t, upTo(1), s.effects(t, "late"))
+	})
+}
