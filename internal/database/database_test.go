@@ -210,6 +210,44 @@ func TestManyWriters(t *testing.T) {
 	})
 }
 
+// A command of the program beside the running shop is a second writer on the same
+// file: reading and then writing must wait its turn, not fail.
+func TestTwoWritersOfOneFile(t *testing.T) {
+	t.Parallel()
+	dir, ctx := t.TempDir(), t.Context()
+	var both [2]*database.DB
+	for i := range both {
+		db, err := testenv.Open(t, database.Config{Dir: dir}).Module(ctx, "test", 1)
+		require.NoError(t, err)
+		both[i] = withNotes(t, db)
+	}
+	require.NoError(t, both[0].Atomic(ctx, func(ctx context.Context) error { return insert(ctx, both[0], note{ID: "sum"}) }))
+	const each = 50
+	errs := make(chan error, len(both)*each)
+	var wg sync.WaitGroup
+	for _, db := range both {
+		wg.Go(func() {
+			for range each {
+				errs <- db.Atomic(ctx, func(ctx context.Context) error {
+					var n note
+					if err := db.Conn(ctx).Where(&note{ID: "sum"}).Take(&n).Error; err != nil {
+						return err
+					}
+					return db.Conn(ctx).Model(&note{}).Where(&note{ID: "sum"}).Update("n", n.N+1).Error
+				})
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		require.NoError(t, err)
+	}
+	var sum note
+	require.NoError(t, both[1].Conn(ctx).Where(&note{ID: "sum"}).Take(&sum).Error)
+	require.EqualValues(t, len(both)*each, sum.N)
+}
+
 func TestTimeRoundTrip(t *testing.T) {
 	t.Parallel()
 	testenv.Each(t, func(t *testing.T, db *database.DB) {

@@ -92,7 +92,8 @@ func (b *breakage) apply(ctx context.Context, root, dir string) (string, error) 
 func test(ctx context.Context, root string, env []string, s suite) (string, error) {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-run", s.run, s.pkg)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
+	// A test that is left out for want of a server would look like one that sees nothing.
+	cmd.Dir, cmd.Env = root, append(append(os.Environ(), "BANYAN_TEST_REQUIRE=all"), env...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	err := cmd.Run()
