@@ -25,6 +25,14 @@ test: ## prepare real servers, run every test, and say what could not run (PACKA
 storm: ## the tests of crash, contention and overload at full size (takes long)
 	@BANYAN_TEST_STORM=full .ci/test -timeout 60m ./cmd/app/...
 
+.PHONY: broken
+broken: ## break the shop in one way after the other, in a copy; the tests must notice each (ONLY=name)
+	@.ci/with-servers go run ./cmd/app/broken --only=$(ONLY)
+
+.PHONY: broken/doc
+broken/doc: ## the same, and write into docs/broken-builds.md what caught what
+	@.ci/with-servers go run ./cmd/app/broken --doc=docs/broken-builds.md
+
 .PHONY: race
 race: ## run the tests of the kit and the modules under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 .ci/test -race ./internal/... ./modules/...

@@ -41,6 +41,23 @@ func TestRolledBackTransactionLeavesNoEvent(t *testing.T) {
 	})
 }
 
+// An event is written where the change is, not after it: whoever dies between the
+// two would have changed something and told nobody.
+func TestEventIsInTheTransactionOfTheChange(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		require.NoError(t, s.source.Atomic(t.Context(), func(ctx context.Context) error {
+			if err := b.outbox.Publish(ctx, happened.New("a", 1, counted{N: 1})); err != nil {
+				return err
+			}
+			var rows int64
+			err := s.source.Conn(ctx).Raw(`SELECT COUNT(*) FROM outbox`).Scan(&rows).Error
+			require.EqualValues(t, 1, rows)
+			return err
+		}))
+	})
+}
+
 func TestPublishOutsideATransactionIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, s shop) {
 		b := s.instance(t)
