@@ -86,7 +86,7 @@ func (s *Service) holdStock(ctx context.Context, order string, c *Checkout) erro
 		lines = append(lines, inventory.Line{SKU: item.SKU, Quantity: int64(item.Quantity)})
 	}
 	_, err := s.inventory.Hold(ctx, inventory.HoldRequest{OrderID: order, Lines: lines})
-	return because(err, orders.StockInsufficient)
+	return because(err, orders.CheckoutTimeout)
 }
 
 // releaseStock undoes the commitment as well as the reservation.
@@ -120,7 +120,7 @@ func (s *Service) void(ctx context.Context, order string, c *Checkout) error {
 
 func (s *Service) commitStock(ctx context.Context, order string, _ *Checkout) error {
 	_, err := s.inventory.Commit(ctx, inventory.ReservationRequest{OrderID: order})
-	return because(err, orders.StockInsufficient)
+	return because(err, orders.CheckoutTimeout)
 }
 
 // errCancelRequested sends a checkout back although every step went well.
