@@ -34,8 +34,8 @@ broken/doc: ## the same, and write into docs/broken-builds.md what caught what
 	@.ci/with-servers go run ./cmd/app/broken --doc=docs/broken-builds.md
 
 .PHONY: race
-race: ## run the tests of the kit and the modules under the race detector (needs a C compiler)
-	@CGO_ENABLED=1 .ci/test -race ./internal/... ./modules/...
+race: ## run the tests of the kit and the modules under the race detector (needs a C compiler; PACKAGES=./… for some)
+	@CGO_ENABLED=1 .ci/test -race $(if $(filter ./...,$(PACKAGES)),./internal/... ./modules/...,$(PACKAGES))
 
 FUZZTIME ?= 30s
 
