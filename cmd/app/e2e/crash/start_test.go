@@ -66,7 +66,7 @@ func firstStart(t *testing.T, binary string, most int, fresh func(t *testing.T) 
 	dice.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	points = append([]string{between}, points[:min(most, len(points))]...)
 	for _, point := range points {
-		at, armed, _ := rig(t, fresh(t), binary)
+		at, armed, record := rig(t, fresh(t), binary)
 		require.NoError(t, os.WriteFile(armed, []byte(point), 0o600))
 		doomed := shoptest.Launch(t, at)
 		var other *shoptest.Server
