@@ -135,11 +135,11 @@ func (r *gallows) die(t *testing.T, w want, tr *trial) {
 	require.NoError(t, os.WriteFile(r.armed, []byte(w.point), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), shoptest.Patience)
 	defer cancel()
-	_ = tr.tell(ctx, r.now.Shop) // ends when the process does
+	told := tr.tell(ctx, r.now.Shop) // ends when the process does
 	select {
 	case <-r.now.Exited:
 	case <-ctx.Done():
-		require.Fail(t, "a point was not passed", "%s in the story %q", w.point, w.story.name)
+		require.Fail(t, "a point was not passed", "%s in the story %q of order %s, which came to step %d: %v", w.point, w.story.name, tr.order, tr.done, told)
 	}
 	raw, err := os.ReadFile(r.record)
 	require.NoError(t, err)
