@@ -134,8 +134,11 @@ func cancel(ctx context.Context, tr *trial, base string) error {
 // voided waits until the provider's ledger has nothing alive.
 func voided(ctx context.Context, tr *trial, base string) error {
 	a, err := tr.show(ctx, base)
-	if err != nil || a.Text("status") != "cancelled" {
-		return errors.Join(err, errNotYet)
+	if err != nil {
+		return err // a dead shop, too: the story is interrupted
+	}
+	if a.Text("status") != "cancelled" {
+		return errNotYet
 	}
 	if tr.payment = a.Text("payment_id"); tr.payment == "" {
 		return nil
