@@ -86,6 +86,26 @@ func CheckRecords(root string) ([]string, error) {
 }
 
 // readRecords reads docs/adr in the order of its numbers.
+// CheckNames gives what a document names in ticks as a test or a make target and
+// is not there.
+func CheckNames(root, file string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		return nil, fmt.Errorf("read a document: %w", err)
+	}
+	var problems []string
+	targets := makeTargets(root)
+	for _, m := range inTicks.FindAllStringSubmatch(string(text), -1) {
+		if !testName.MatchString(m[1]) && !makeTarget.MatchString(m[1]) {
+			continue
+		}
+		if why := confirmed(root, targets, m[1]); why != "" {
+			problems = append(problems, file+" names "+m[1]+": "+why)
+		}
+	}
+	return problems, nil
+}
+
 func readRecords(root string) (records []Record, problems []string, err error) {
 	files, err := os.ReadDir(filepath.Join(root, "docs/adr"))
 	if err != nil {

@@ -22,6 +22,20 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestPromises checks that every test by which a promise is said to be kept exists.
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	problems, err := arch.CheckNames(root, "docs/promises.md")
+	require.NoError(t, err)
+	require.Empty(t, problems)
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.md"), []byte("`x/y.TestGone` and `make nothing`, `app audit`"), 0o600))
+	problems, err = arch.CheckNames(dir, "a.md")
+	require.NoError(t, err)
+	require.Len(t, problems, 2)
+}
+
 // TestRecordsReject checks that nothing wrong with a record goes unnoticed. Its
 // fixture lists what must be said.
 func TestRecordsReject(t *testing.T) {

@@ -15,8 +15,11 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
@@ -54,24 +57,37 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return breakAll(ctx, *root, all, *doc, out)
 }
 
+// atOnce is how many breakages are tried at a time: half of it is waiting for
+// what never comes.
+const atOnce = 2
+
 // breakAll tries every breakage and says of each what caught it.
 func breakAll(ctx context.Context, root string, all []breakage, doc string, out io.Writer) error {
+	var mu sync.Mutex // of out and missed
 	var missed []string
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for i := range all {
 		b := &all[i]
-		began := time.Now()
-		_, _ = fmt.Fprintf(out, "%2d/%d  %-40s ", i+1, len(all), b.Name)
-		if err := b.try(ctx, root); err != nil {
-			_, _ = fmt.Fprintln(out, "not tried")
-			return fmt.Errorf("%s: %w", b.Name, err)
-		}
-		took := time.Since(began).Round(time.Second)
-		if len(b.Caught) == 0 {
-			missed = append(missed, b.Name)
-			_, _ = fmt.Fprintf(out, "NOT CAUGHT  %s\n", took)
-			continue
-		}
-		_, _ = fmt.Fprintf(out, "caught by %s  %s\n", brief(b.Caught), took)
+		group.Go(func() error {
+			began := time.Now()
+			if err := b.try(ctx, root); err != nil {
+				return fmt.Errorf("%s: %w", b.Name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			verdict := "NOT CAUGHT"
+			if len(b.Caught) > 0 {
+				verdict = "caught by " + brief(b.Caught)
+			} else {
+				missed = append(missed, b.Name)
+			}
+			_, err := fmt.Fprintf(out, "%2d/%d  %-32s %s  %s\n", i+1, len(all), b.Name, verdict, time.Since(began).Round(time.Second))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if len(missed) > 0 {
 		return fmt.Errorf("the tests stay green although the shop is broken: %s. Write the test that notices", strings.Join(missed, ", "))
