@@ -88,10 +88,12 @@ type unwanted struct {
 
 func (u *unwanted) Error() string { return u.text }
 
-// tooBusy tells whether the shop did not find the time for what it was asked.
+// tooBusy tells whether the shop did not find the time for what it was asked, or
+// was asked too much by one address.
 func tooBusy(err error) bool {
 	var answer *unwanted
-	return errors.As(err, &answer) && (answer.status == http.StatusServiceUnavailable || answer.status == http.StatusGatewayTimeout)
+	return errors.As(err, &answer) && (answer.status == http.StatusServiceUnavailable ||
+		answer.status == http.StatusGatewayTimeout || answer.status == http.StatusTooManyRequests)
 }
 
 // settled waits until every event is relayed and applied, and no saga is at work.
