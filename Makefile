@@ -57,7 +57,7 @@ lint/full: ## golangci-lint with the rules of .golangci.yml (building it takes m
 	./bin/golangci-lint run
 
 # Servers of what is measured write to the disk for good, as a shop's must.
-BENCH = set -e; eval "$$(BANYAN_TEST_FSYNC=on .ci/servers start)"; trap '.ci/servers stop' EXIT; go run ./cmd/app/bench
+BENCH = BANYAN_TEST_FSYNC=on .ci/with-servers go run ./cmd/app/bench
 
 .PHONY: bench
 bench: ## measure what the shop costs beside what this machine can do (BENCH_FLAGS="--quick --only checkout")
