@@ -99,16 +99,25 @@ func TestCartAndPromotion(t *testing.T) {
 			ids[i] = b.Keyed().Do(t, http.StatusAccepted, http.MethodPost, "/orders", body).Text("id")
 		}
 		outcomes := map[string]int{}
+		var user, late int
 		for i, b := range buyers {
 			o := b.Decided(t, ids[i])
 			outcomes[o.Text("status")+" "+o.Text("reason")]++
 			if o.Text("status") == "confirmed" {
 				require.Equal(t, o.Number(t, "totals.subtotal.amount"), 10*o.Number(t, "totals.discount.amount"))
+				user = i
 			} else {
+				late = i
 				require.Empty(t, s.Ledger(t, admin, ids[i]))
 			}
 		}
 		require.Equal(t, map[string]int{"confirmed ": 1, "rejected promotion.invalid": 1}, outcomes)
+
+		// Whoever cancels leaves the promotion to the next.
+		buyers[user].Keyed().Do(t, http.StatusOK, http.MethodPost, "/orders/"+ids[user]+"/cancel", nil)
+		buyers[late].PutInCart(t, shoptest.Staple, 1)
+		second := buyers[late].Keyed().Do(t, http.StatusAccepted, http.MethodPost, "/orders", body).Text("id")
+		require.Equal(t, "confirmed", buyers[late].Decided(t, second).Text("status"))
 		s.Audited(t)
 	})
 }

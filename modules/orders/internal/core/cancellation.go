@@ -9,6 +9,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/saga"
 	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/shipping"
 )
 
@@ -26,8 +27,11 @@ type Cancellation struct {
 // stopped the shipment, a confirmed order would never be sent.
 func (s *Service) cancellation() saga.Definition[Cancellation] {
 	return saga.Definition[Cancellation]{
-		Name:    "orders.cancellation",
-		Steps:   []saga.Step[Cancellation]{{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent}},
+		Name: "orders.cancellation",
+		Steps: []saga.Step[Cancellation]{
+			{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent},
+			{Name: "give the promotion back", Do: s.freePromotion, Attempts: persistent},
+		},
 		Finish:  s.cancelStopped,
 		Fail:    s.keepOrder,
 		Timeout: 24 * time.Hour,
@@ -92,6 +96,17 @@ func (s *Service) stopShipment(ctx context.Context, _ string, c *Cancellation) e
 	return err
 }
 
+// freePromotion lets somebody else use the promotion of an order that will not
+// be sent. An order without one has nothing to give back.
+func (s *Service) freePromotion(ctx context.Context, _ string, c *Cancellation) error {
+	order, err := s.store.Get(ctx, c.OrderID)
+	if err != nil || order.PromoCode == "" {
+		return err
+	}
+	_, err = s.pricing.ReleaseQuote(ctx, pricing.ReleaseQuoteRequest{Key: c.OrderID})
+	return err
+}
+
 func (s *Service) cancelStopped(ctx context.Context, _ string, c *Cancellation) error {
 	order, err := s.store.Lock(ctx, c.OrderID)
 	if err != nil {
@@ -109,7 +124,7 @@ func (s *Service) cancelStopped(ctx context.Context, _ string, c *Cancellation) 
 // keepOrder withdraws the wish that came too late.
 func (s *Service) keepOrder(ctx context.Context, _ string, c *Cancellation, _ *fault.Error) error {
 	order, err := s.store.Lock(ctx, c.OrderID)
-	if err != nil || order.Cancelling == "" {
+	if err != nil || order.Cancelling == "" || order.Status == orders.Cancelled {
 		return err
 	}
 	order.Cancelling = ""
