@@ -24,7 +24,7 @@ var (
 
 func checkGorm(t *Tree, found func(Place, string, ...any)) {
 	for _, s := range t.Go {
-		stores := s.Room.Kind == Store || s.Room.Kind == Foreign || within(s.Dir, "internal/saga", "internal/idempotency", "internal/event")
+		stores := s.Room.Kind == Store || s.Room.Kind == Foreign || within(s.Dir, "internal/saga", "internal/idempotency", "internal/event", "internal/eventstore")
 		if !stores || s.Test {
 			continue
 		}

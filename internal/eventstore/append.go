@@ -1,0 +1,84 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/otel/propagation"
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/port"
+)
+
+// Append adds events to the end of a stream, in the transaction that ctx carries
+// (database.Atomic); without one it is database.ErrOutsideAtomic. What is
+// published in the same transaction happens if and only if the events do.
+//
+// head is the end that was decided on: where the stream has moved on, the error
+// has a Conflict in its chain and the transaction can only be undone. command,
+// unless empty, is a key under which a stream records at most once; using it
+// again is a Conflict too.
+func (s *Store) Append(ctx context.Context, stream string, head Head, command string, events ...any) ([]Recorded, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	if stream == "" || strings.ContainsRune(stream+command, 0) {
+		return nil, fmt.Errorf("append to stream %q: a stream needs a name, and the character NUL is not allowed", stream)
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	at := database.At(s.now())
+	if at.Before(head.At) { // the clock of who wrote before us is ahead of ours
+		at = database.At(head.At)
+	}
+	actor := port.PrincipalFrom(ctx).Subject
+	rows, recorded := make([]row, len(events)), make([]Recorded, len(events))
+	for i, e := range events {
+		kind, data, err := s.types.encode(e)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = row{
+			Stream: stream, Version: head.Version + int64(i) + 1, Type: kind.name, Schema: kind.Schema(),
+			RecordedAt: at, Command: command, Nth: i, Actor: actor, Traceparent: carrier["traceparent"], Data: data,
+		}
+		recorded[i] = Recorded{Stream: stream, Version: rows[i].Version, At: at.Time, Command: command, Actor: actor, Event: e}
+	}
+	if err := s.lock(ctx, stream); err != nil {
+		return nil, err
+	}
+	err := s.db.Conn(ctx).Create(&rows).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return nil, &Conflict{Stream: stream, Expected: head.Version, cause: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("append to stream %s: %w", stream, err)
+	}
+	s.db.AfterCommit(ctx, s.raise)
+	return recorded, nil
+}
+
+// lock keeps other writers of a stream out until the end of the transaction; they
+// come in one after the other. On SQLite every transaction does. It is sent with
+// the next statement, which is the one that may wait.
+func (s *Store) lock(ctx context.Context, stream string) error {
+	if s.db.Dialect() == database.SQLite {
+		return nil
+	}
+	err := s.db.Later(ctx).Exec("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", s.db.Module()+" "+stream).Error
+	if err != nil {
+		return fmt.Errorf("lock stream %s: %w", stream, err)
+	}
+	return nil
+}
+
+// raise wakes the feed; one wake-up call that was not answered yet is enough.
+func (s *Store) raise() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

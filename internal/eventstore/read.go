@@ -1,0 +1,101 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
+)
+
+// pageSize is how many events are read at a time.
+const pageSize = 500
+
+// Read gives up to limit events of a stream after a version, in order.
+// Errors: ErrUnknownType, ErrNewerSchema.
+func (s *Store) Read(ctx context.Context, stream string, after int64, limit int) ([]Recorded, error) {
+	return s.page(ctx, stream, span{after: after, to: math.MaxInt64}, limit)
+}
+
+// Recorded gives what a command recorded in a stream, nothing where it has not.
+func (s *Store) Recorded(ctx context.Context, stream, command string) ([]Recorded, error) {
+	if command == "" {
+		return nil, nil
+	}
+	var rows []row
+	err := s.db.Conn(ctx).Where("stream = ? AND command = ? AND command <> ''", stream, command).Order("version").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for a command in stream %s: %w", stream, err)
+	}
+	return s.all(rows)
+}
+
+// Streams gives up to limit names of streams after one, in alphabetical order.
+func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string, error) {
+	var names []string
+	err := s.db.Conn(ctx).Model(&row{}).Where("version = 1 AND stream > ?", after).Order("stream").Limit(limit).Pluck("stream", &names).Error
+	if err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	return names, nil
+}
+
+// span is a part of a stream: versions after one, to one, up to an instant.
+type span struct {
+	after, to int64
+	until     time.Time // zero: no end
+}
+
+func (p span) in(q *gorm.DB) *gorm.DB {
+	q = q.Where("version > ?", p.after)
+	if p.to != math.MaxInt64 {
+		q = q.Where("version <= ?", p.to)
+	}
+	if !p.until.IsZero() {
+		q = q.Where("recorded_at <= ?", database.At(p.until))
+	}
+	return q
+}
+
+func (s *Store) page(ctx context.Context, stream string, p span, limit int) ([]Recorded, error) {
+	var rows []row
+	err := p.in(s.db.Conn(ctx).Where("stream = ?", stream)).Order("version").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return s.all(rows)
+}
+
+// each gives a part of a stream to fn, event by event.
+func (s *Store) each(ctx context.Context, stream string, p span, fn func(Recorded) error) error {
+	for {
+		page, err := s.page(ctx, stream, p, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := fn(e); err != nil {
+				return fmt.Errorf("fold version %d of stream %s: %w", e.Version, stream, err)
+			}
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		p.after = page[len(page)-1].Version
+	}
+}
+
+func (s *Store) all(rows []row) ([]Recorded, error) {
+	events := make([]Recorded, len(rows))
+	for i, r := range rows {
+		e, err := r.recorded(s.types)
+		if err != nil {
+			return nil, err
+		}
+		events[i] = e
+	}
+	return events, nil
+}
