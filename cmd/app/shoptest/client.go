@@ -22,6 +22,7 @@ type Client struct {
 	base    string
 	headers map[string]string
 	http    *http.Client
+	session *session // nil without a log-in
 }
 
 // Anyone is a client without a token.
@@ -45,11 +46,19 @@ func (c Client) With(name, value string) Client {
 		}
 	}
 	c.headers = headers
+	if name == "Authorization" {
+		c.session = nil
+	}
 	return c
 }
 
 // Sends is what the client sends in a header; "" where it does not.
-func (c Client) Sends(name string) string { return c.headers[name] }
+func (c Client) Sends(name string) string {
+	if name == "Authorization" && c.session != nil {
+		return "Bearer " + c.session.now()
+	}
+	return c.headers[name]
+}
 
 // At is the same user at another server.
 func (c Client) At(base string) Client {
@@ -67,8 +76,25 @@ type Answer struct {
 }
 
 // Try sends a request below /api/v1, or at the root where the path starts with
-// "//". An error means that nobody knows what became of it.
+// "//". An error means that nobody knows what became of it. Whoever is logged in
+// logs in again when the token has expired, as a person would: what was refused for
+// that had no effect.
 func (c Client) Try(ctx context.Context, method, path string, body any) (Answer, error) {
+	if c.session == nil {
+		return c.try(ctx, method, path, body)
+	}
+	token := c.session.now()
+	a, err := c.bearing(token).try(ctx, method, path, body)
+	if err != nil || !expired(a) {
+		return a, err
+	}
+	if token, err = c.session.renew(ctx, c, token); err != nil {
+		return Answer{}, err
+	}
+	return c.bearing(token).try(ctx, method, path, body)
+}
+
+func (c Client) try(ctx context.Context, method, path string, body any) (Answer, error) {
 	url := c.base + "/api/v1" + path
 	if rest, ok := strings.CutPrefix(path, "//"); ok {
 		url = c.base + "/" + rest

@@ -33,7 +33,9 @@ func (s *Server) LogIn(t *testing.T, email, password string) Client {
 	a := s.Anyone().patiently(t, "/sessions", Object{"email": email, "password": password})
 	require.Equal(t, http.StatusCreated, a.Status, a.Raw)
 	require.Equal(t, "Bearer", a.Text("token_type"))
-	return s.Anyone().With("Authorization", "Bearer "+a.Text("access_token"))
+	c := s.Anyone().bearing(a.Text("access_token"))
+	c.session = &session{email: email, password: password, token: a.Text("access_token")}
+	return c
 }
 
 // patiently posts again while the shop has too much to do: passwords are hashed a
