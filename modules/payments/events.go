@@ -11,7 +11,8 @@ const Topic = "payments.payment"
 // PaymentChanged says where a payment now stands. Amount is what this change moved.
 type PaymentChanged struct {
 	PaymentID string      `json:"payment_id"`
-	OrderID   string      `json:"order_id"`
+	OrderID   string      `json:"order_id"`             // empty: it is a deposit's
+	DepositID string      `json:"deposit_id,omitempty"` // empty: it is an order's
 	UserID    string      `json:"user_id"`
 	Amount    money.Money `json:"amount"`
 }

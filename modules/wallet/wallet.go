@@ -36,14 +36,6 @@ const (
 	Refunded = "refunded" // it was captured and given back
 )
 
-// Statuses of a deposit.
-const (
-	DepositPending  = "pending"  // the card is being charged
-	DepositCredited = "credited" // charged and credited
-	DepositDeclined = "declined" // nothing was charged
-	DepositReturned = "returned" // nothing stays charged: it could not be completed
-)
-
 // Service is what other contexts and the HTTP edge may ask of wallets. A wallet
 // is opened by the first thing that happens to it; before that it has nothing.
 //
@@ -65,8 +57,9 @@ type Service interface {
 	Statement(ctx context.Context, req StatementRequest) (Statement, error)
 	// Deposit charges a card and credits the wallet once the provider has captured
 	// the money. Whatever crashes or times out, it is credited at most once, and
-	// exactly once if the charge stays. It answers DepositPending when it takes longer
-	// than the call. Keyed by the caller's Idempotency-Key.
+	// exactly once if the charge stays. When it takes longer than the call, the key is
+	// in flight: the same key gives the answer later. CardUnavailable and LimitExceeded
+	// end it, with nothing charged. Keyed by the caller's Idempotency-Key.
 	// Codes: CardDeclined, CardUnavailable, LimitExceeded, InvalidRequest, fault.Forbidden, idempotency codes.
 	Deposit(ctx context.Context, req DepositRequest) (Deposit, error)
 	// Withdraw takes out what is available. Keyed by the caller's Idempotency-Key.
@@ -153,15 +146,13 @@ type DepositRequest struct {
 	Token  string      `json:"token"`  // the provider's name for the card; never logged
 }
 
-// Deposit is money on its way from a card into a wallet. The provider's ledger
-// shows its charge under the deposit's id.
+// Deposit was charged and credited. The provider's ledger shows its charge under
+// the deposit's id.
 type Deposit struct {
 	ID        string      `json:"id"`
 	UserID    string      `json:"user_id"`
-	Status    string      `json:"status"`
 	Amount    money.Money `json:"amount"`
-	PaymentID string      `json:"payment_id,omitempty"`
-	Reason    string      `json:"reason,omitempty"` // code for which it was declined or returned
+	PaymentID string      `json:"payment_id"`
 	CreatedAt time.Time   `json:"created_at"`
 }
 

@@ -60,6 +60,7 @@ func Exercise(t *testing.T, h Harness) {
 	t.Run("reads", func(t *testing.T) { exerciseReads(t, h) })
 	t.Run("void", func(t *testing.T) { exerciseVoid(t, h) })
 	t.Run("refund", func(t *testing.T) { exerciseRefund(t, h) })
+	t.Run("deposit", func(t *testing.T) { exerciseDeposit(t, h) })
 	t.Run("webhook", func(t *testing.T) { exerciseWebhook(t, h) })
 }
 

@@ -20,11 +20,12 @@ import (
 // answers instead.
 type Fake struct {
 	AuthorizeFunc func(context.Context, payments.AuthorizeRequest) (payments.Payment, error)
+	CaptureFunc   func(context.Context, payments.DepositRequest) (payments.Payment, error)
 	VoidFunc      func(context.Context, payments.OrderRequest) (payments.VoidReply, error)
 	RefundFunc    func(context.Context, payments.RefundRequest) (payments.Payment, error)
 
 	mu      sync.Mutex
-	byOrder map[string]*payments.Payment
+	byOrder map[string]*payments.Payment // or by deposit
 	givenUp map[string]bool
 	refunds map[string]refund
 }
@@ -59,7 +60,7 @@ func (f *Fake) Harness() Harness {
 }
 
 // Capture takes the money of an order, as the event that its goods have left
-// does; false when it is not authorised.
+// does, or of a deposit; false when it is not authorised.
 func (f *Fake) Capture(orderID string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,7 +78,7 @@ func (f *Fake) Authorize(ctx context.Context, req payments.AuthorizeRequest) (pa
 		return f.AuthorizeFunc(ctx, req)
 	}
 	var none payments.Payment
-	if req.OrderID == "" || req.UserID == "" || req.Token == "" || req.Amount.Amount < 0 || req.Amount.Currency == "" {
+	if (req.OrderID == "") == (req.DepositID == "") || req.UserID == "" || req.Token == "" || req.Amount.Amount < 0 || req.Amount.Currency == "" {
 		return none, payments.InvalidPayment.Errorf("the payment cannot be asked for like this")
 	}
 	if !port.PrincipalFrom(ctx).MayActFor(req.UserID) {
@@ -85,11 +86,12 @@ func (f *Fake) Authorize(ctx context.Context, req payments.AuthorizeRequest) (pa
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.byOrder[req.OrderID]
+	reference := req.OrderID + req.DepositID
+	p := f.byOrder[reference]
 	switch {
-	case f.givenUp[req.OrderID]:
+	case f.givenUp[reference]:
 		return none, payments.AlreadyVoided.Errorf("the order's payment was given up")
-	case p != nil && (p.UserID != req.UserID || p.Amount != req.Amount):
+	case p != nil && (p.OrderID != req.OrderID || p.UserID != req.UserID || p.Amount != req.Amount):
 		return none, payments.InvalidPayment.Errorf("the order has a payment of another amount or user already")
 	case p != nil && p.Status == payments.DeclinedBy:
 		return none, payments.Declined.Errorf("the card was declined: %s", p.Reason)
@@ -102,10 +104,10 @@ func (f *Fake) Authorize(ctx context.Context, req payments.AuthorizeRequest) (pa
 	zero := req.Amount
 	zero.Amount = 0
 	p = &payments.Payment{
-		ID: id.V7(), OrderID: req.OrderID, UserID: req.UserID, Status: payments.Authorised,
+		ID: id.V7(), OrderID: req.OrderID, DepositID: req.DepositID, UserID: req.UserID, Status: payments.Authorised,
 		Amount: req.Amount, Captured: zero, Refunded: zero, CreatedAt: now, UpdatedAt: now,
 	}
-	f.byOrder[req.OrderID] = p
+	f.byOrder[reference] = p
 	if req.Token == "tok_declined" || req.Token == "tok_insufficient_funds" {
 		p.Status, p.Reason = payments.DeclinedBy, req.Token
 		return none, payments.Declined.Errorf("the card was declined: %s", p.Reason)
@@ -118,10 +120,18 @@ func (f *Fake) Void(ctx context.Context, req payments.OrderRequest) (payments.Vo
 	if f.VoidFunc != nil {
 		return f.VoidFunc(ctx, req)
 	}
+	return f.void(ctx, req.OrderID)
+}
+
+func (f *Fake) void(ctx context.Context, reference string) (payments.VoidReply, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.givenUp[req.OrderID] = true
-	switch p := f.byOrder[req.OrderID]; {
+	p := f.byOrder[reference]
+	if who := port.PrincipalFrom(ctx); !who.Has(port.RoleStaff) && (p == nil || !who.MayActFor(p.UserID)) {
+		return payments.VoidReply{}, fault.Forbidden.Errorf("this payment is not yours to give up")
+	}
+	f.givenUp[reference] = true
+	switch {
 	case p == nil:
 	case p.Status == payments.Authorised:
 		p.Status = payments.Voided
@@ -165,6 +175,8 @@ func (f *Fake) refund(req payments.RefundRequest) (payments.Payment, error) {
 			continue
 		case p.Amount.Currency != req.Amount.Currency:
 			return payments.Payment{}, payments.InvalidPayment.Errorf("the payment is in %s", p.Amount.Currency)
+		case p.DepositID != "":
+			return payments.Payment{}, payments.NotRefundable.Errorf("the money of a deposit is in a wallet")
 		case p.Status != payments.Captured && p.Status != payments.Refunded || req.Amount.Amount > p.Captured.Amount-p.Refunded.Amount:
 			return payments.Payment{}, payments.NotRefundable.Errorf("so much was not captured")
 		}
@@ -182,7 +194,38 @@ func (f *Fake) Get(ctx context.Context, req payments.GetRequest) (payments.Payme
 
 // ByOrder gives an order's payment.
 func (f *Fake) ByOrder(ctx context.Context, req payments.OrderRequest) (payments.Payment, error) {
-	return f.find(ctx, func(p *payments.Payment) bool { return p.OrderID == req.OrderID })
+	return f.find(ctx, func(p *payments.Payment) bool { return p.OrderID == req.OrderID && p.DepositID == "" })
+}
+
+// ByDeposit gives a deposit's payment.
+func (f *Fake) ByDeposit(ctx context.Context, req payments.DepositRequest) (payments.Payment, error) {
+	return f.find(ctx, func(p *payments.Payment) bool { return p.DepositID == req.DepositID && p.OrderID == "" })
+}
+
+// CaptureDeposit takes a deposit's money.
+func (f *Fake) CaptureDeposit(ctx context.Context, req payments.DepositRequest) (payments.Payment, error) {
+	if f.CaptureFunc != nil {
+		return f.CaptureFunc(ctx, req)
+	}
+	p, err := f.ByDeposit(ctx, req)
+	f.mu.Lock()
+	gone := f.givenUp[req.DepositID]
+	f.mu.Unlock()
+	switch {
+	case err != nil:
+		return payments.Payment{}, err
+	case gone:
+		return payments.Payment{}, payments.AlreadyVoided.Errorf("the deposit's payment was given up")
+	case p.Status == payments.DeclinedBy:
+		return payments.Payment{}, payments.Declined.Errorf("the card was declined: %s", p.Reason)
+	}
+	f.Capture(req.DepositID)
+	return f.ByDeposit(ctx, req)
+}
+
+// VoidDeposit gives a deposit's payment up.
+func (f *Fake) VoidDeposit(ctx context.Context, req payments.DepositRequest) (payments.VoidReply, error) {
+	return f.void(ctx, req.DepositID)
 }
 
 func (f *Fake) find(ctx context.Context, is func(*payments.Payment) bool) (payments.Payment, error) {

@@ -26,7 +26,6 @@ func ExerciseDeposits(t *testing.T, h Harness) {
 			key := Keyed(Customer(t.Context(), user), id.V7(), "1")
 			first, err := deposit(key, user, 2500, token)
 			require.NoError(t, err)
-			require.Equal(t, wallet.DepositCredited, first.Status)
 			require.NotEmpty(t, first.PaymentID)
 			require.Equal(t, []string{"captured"}, h.Charges(t, first.ID))
 			again, err := deposit(key, user, 2500, token)

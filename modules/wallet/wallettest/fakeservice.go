@@ -100,7 +100,7 @@ func (f *Fake) Deposit(ctx context.Context, req wallet.DepositRequest) (wallet.D
 		if balanceOf(f.streams[req.UserID]).Balance.Amount > wallet.MaxBalance-req.Amount.Amount {
 			return wallet.Deposit{}, wallet.LimitExceeded.Errorf("a wallet takes no more than that")
 		}
-		d := wallet.Deposit{ID: id.V7(), UserID: req.UserID, Status: wallet.DepositCredited, Amount: req.Amount, PaymentID: id.V7(), CreatedAt: clock.System()}
+		d := wallet.Deposit{ID: id.V7(), UserID: req.UserID, Amount: req.Amount, PaymentID: id.V7(), CreatedAt: clock.System()}
 		f.append(req.UserID, wallet.WasDeposited.Name(), d.ID, req.Amount.Amount, req.Amount.Amount, req.Amount.Amount)
 		return d, nil
 	})

@@ -69,7 +69,7 @@ func (s *Service) checkProvider(ctx context.Context, report func(subject, detail
 			return err
 		}
 		if wrong, err = s.compare(ctx, now); err == nil && wrong != "" {
-			report("payment "+p.ID+" of order "+p.OrderID, wrong)
+			report("payment "+p.ID+" of "+p.Purpose+" "+p.OrderID, wrong)
 		}
 		return err
 	})
@@ -140,7 +140,7 @@ func (s *Service) checkStrangers(ctx context.Context, report func(subject, detai
 				return examined, err
 			}
 			if !found {
-				report("charge "+c.ID, "no payment belongs to its order "+c.Reference)
+				report("charge "+c.ID, "no payment belongs to its reference "+c.Reference)
 			}
 		}
 		if cursor = next; cursor == "" {
@@ -199,7 +199,7 @@ func (s *Service) checkOperations(ctx context.Context, report func(subject, deta
 				report("operation "+o.ID, fmt.Sprintf("%s of payment %s is parked after %d tries: %s", o.Kind, p.ID, o.Attempts, o.Message))
 			case o.Status == OpPending && s.Now().Sub(o.CreatedAt) > settledWithin:
 				report("operation "+o.ID, fmt.Sprintf("%s of payment %s is open since %s: %s", o.Kind, p.ID, o.CreatedAt.Format(time.RFC3339), o.Message))
-			case o.Status == OpRefused && o.Kind == KindCapture:
+			case o.Status == OpRefused && o.Kind == KindCapture && p.Purpose == ForOrder:
 				report("operation "+o.ID, fmt.Sprintf("the goods of payment %s have left, it cannot be captured: %s", p.ID, o.Message))
 			}
 		}

@@ -35,7 +35,7 @@ func (s *Service) Authorize(ctx context.Context, req payments.AuthorizeRequest) 
 		return payments.Payment{}, fault.Forbidden.Errorf("a payment is authorised for oneself only")
 	}
 	for {
-		if err := s.spare(ctx, req.OrderID); err != nil {
+		if err := s.spare(ctx, s.newPayment(req).OrderID); err != nil {
 			return payments.Payment{}, err
 		}
 		p, op, mine, err := s.begin(ctx, req)
@@ -94,8 +94,8 @@ func (s *Service) await(ctx context.Context, key string) error {
 
 func checkAuthorize(req payments.AuthorizeRequest) error {
 	e := payments.InvalidPayment.Errorf("the payment cannot be asked for like this")
-	if req.OrderID == "" {
-		e.WithField("/order_id", "name the order")
+	if (req.OrderID == "") == (req.DepositID == "") {
+		e.WithField("/order_id", "name the order or the deposit")
 	}
 	if req.UserID == "" {
 		e.WithField("/user_id", "name who pays")
@@ -126,7 +126,7 @@ func (s *Service) begin(ctx context.Context, req payments.AuthorizeRequest) (p P
 			mine, err = s.Store.AddOperation(ctx, op)
 			return err
 		}
-		if p, _, err = s.Store.ByOrder(ctx, req.OrderID); err != nil {
+		if p, _, err = s.Store.ByOrder(ctx, p.OrderID); err != nil {
 			return fmt.Errorf("find the order's payment: %w", err)
 		}
 		if err := verdict(p, req); err != nil || p.Status != payments.Pending {
@@ -145,6 +145,8 @@ func (s *Service) begin(ctx context.Context, req payments.AuthorizeRequest) (p P
 // verdict tells whether the order's payment can serve the request.
 func verdict(p Payment, req payments.AuthorizeRequest) error {
 	switch {
+	case p.Purpose != purposeOf(req):
+		return payments.InvalidPayment.Errorf("there is a payment of another kind under this id already")
 	case p.VoidWanted || p.Status == payments.Voided:
 		return payments.AlreadyVoided.Errorf("the order's payment was given up: place a new order")
 	case p.UserID != req.UserID || p.Amount != req.Amount.Amount || p.Currency != req.Amount.Currency:
@@ -155,10 +157,21 @@ func verdict(p Payment, req payments.AuthorizeRequest) error {
 	return nil
 }
 
+func purposeOf(req payments.AuthorizeRequest) string {
+	if req.DepositID != "" {
+		return ForDeposit
+	}
+	return ForOrder
+}
+
 func (s *Service) newPayment(req payments.AuthorizeRequest) Payment {
 	now := s.Now()
+	reference := req.OrderID
+	if reference == "" {
+		reference = req.DepositID
+	}
 	return Payment{
-		ID: s.NewID(), OrderID: req.OrderID, UserID: req.UserID, Status: payments.Pending,
+		ID: s.NewID(), OrderID: reference, Purpose: purposeOf(req), UserID: req.UserID, Status: payments.Pending,
 		Amount: req.Amount.Amount, Currency: req.Amount.Currency, Revision: 1, CreatedAt: now, UpdatedAt: now,
 	}
 }
@@ -199,7 +212,8 @@ func (s *Service) charge(ctx context.Context, p Payment, op Operation, token str
 	if err != nil {
 		return payments.Payment{}, fmt.Errorf("record the provider's answer: %w", err)
 	}
-	req := payments.AuthorizeRequest{UserID: p.UserID, Amount: money.Of(p.Amount, p.Currency)}
+	view := p.View()
+	req := payments.AuthorizeRequest{OrderID: view.OrderID, DepositID: view.DepositID, UserID: p.UserID, Amount: view.Amount}
 	if err := verdict(p, req); err != nil {
 		return payments.Payment{}, err
 	}

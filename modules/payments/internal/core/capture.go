@@ -19,8 +19,11 @@ func (s *Service) OnDispatched(ctx context.Context, _ event.Meta, e shipping.Shi
 	if err != nil {
 		return fmt.Errorf("find the order's payment: %w", err)
 	}
-	if !found || p.Tombstone() {
-		return fmt.Errorf("order %s was dispatched, but has no payment to capture", e.OrderID)
+	if !found { // it is paid from a wallet, or cost nothing
+		return nil
+	}
+	if p.Tombstone() {
+		return fmt.Errorf("order %s was dispatched, but its payment was given up", e.OrderID)
 	}
 	if _, err := s.Store.AddOperation(ctx, s.operation(p, KindCapture, captureKey(p.ID), p.Amount)); err != nil {
 		return fmt.Errorf("record the capture: %w", err)
@@ -31,7 +34,7 @@ func (s *Service) OnDispatched(ctx context.Context, _ event.Meta, e shipping.Shi
 
 // OnCancelled gives up the payment of a cancelled order.
 func (s *Service) OnCancelled(ctx context.Context, _ event.Meta, e orders.OrderEnded) error {
-	_, err := s.giveUp(ctx, e.OrderID)
+	_, err := s.giveUp(ctx, ForOrder, e.OrderID)
 	if err != nil {
 		return fmt.Errorf("give up the order's payment: %w", err)
 	}
@@ -55,12 +58,12 @@ func (s *Service) performCapture(ctx context.Context, op Operation) error {
 		return errors.New("the payment is not authorised yet")
 	}
 	if p.Status != payments.Authorised || p.VoidWanted {
-		return s.refuseCapture(ctx, op, fmt.Sprintf("the payment is %s or was given up", p.Status))
+		return s.refuseCapture(ctx, p, op, fmt.Sprintf("the payment is %s or was given up", p.Status))
 	}
 	c, err := s.Provider.Capture(ctx, p.ChargeID, op.Key, money.Of(op.Amount, op.Currency))
 	var no *Refusal
 	if errors.As(err, &no) {
-		return s.refuseCapture(ctx, op, no.Error())
+		return s.refuseCapture(ctx, p, op, no.Error())
 	}
 	return s.captured(ctx, p, c, err)
 }
@@ -73,9 +76,11 @@ func (s *Service) captured(ctx context.Context, p Payment, c Charge, err error) 
 	return err
 }
 
-// refuseCapture ends a capture that cannot be done. The goods have left, so a
-// person must know.
-func (s *Service) refuseCapture(ctx context.Context, op Operation, why string) error {
-	s.Log.ErrorContext(ctx, "goods have left, but their payment cannot be captured: see to it by hand", "payment", op.PaymentID, "reason", why)
+// refuseCapture ends a capture that cannot be done. Where goods have left, a person
+// must know; whoever makes a deposit is told.
+func (s *Service) refuseCapture(ctx context.Context, p Payment, op Operation, why string) error {
+	if p.Purpose == ForOrder {
+		s.Log.ErrorContext(ctx, "goods have left, but their payment cannot be captured: see to it by hand", "payment", op.PaymentID, "reason", why)
+	}
 	return s.endAlone(ctx, op, Ending{Status: OpRefused, Reason: "capture_refused", Message: why})
 }

@@ -11,22 +11,30 @@ import (
 	"github.com/banyan-tree/banyan/modules/payments"
 )
 
-// Payment of one order. Amounts are in minor units of Currency.
+// What a payment is for.
+const (
+	ForOrder   = "order"
+	ForDeposit = "deposit"
+)
+
+// Payment of one order or deposit. Amounts are in minor units of Currency.
 type Payment struct {
-	ID, OrderID, UserID string
-	Status              string
-	Currency            string
-	Amount              int64
-	Captured            int64
-	Refunded            int64
-	RefundPending       int64  // promised to refunds that the provider has not done yet
-	VoidWanted          bool   // the order was given up: nothing may stay charged
-	ChargeID            string // the provider's name for it, empty until it answered
-	Reason              string
-	Version             int64 // events published so far
-	Revision            int64 // of the stored row
-	CreatedAt           time.Time
-	UpdatedAt           time.Time
+	ID, UserID    string
+	OrderID       string // or the deposit's: there is one payment for each id
+	Purpose       string // which of both it is
+	Status        string
+	Currency      string
+	Amount        int64
+	Captured      int64
+	Refunded      int64
+	RefundPending int64  // promised to refunds that the provider has not done yet
+	VoidWanted    bool   // the order was given up: nothing may stay charged
+	ChargeID      string // the provider's name for it, empty until it answered
+	Reason        string
+	Version       int64 // events published so far
+	Revision      int64 // of the stored row
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 
 	changed bool
 	news    []event.Event
@@ -105,6 +113,9 @@ func (p *Payment) Void(chargeID string) {
 // Reserve promises an amount to a refund, so that refunds that run at the same
 // time never exceed what was captured. Codes: NotRefundable.
 func (p *Payment) Reserve(amount int64) error {
+	if p.Purpose == ForDeposit && !p.VoidWanted {
+		return payments.NotRefundable.Errorf("the money of a deposit is in a wallet: withdraw it there")
+	}
 	if p.Status != payments.Captured && p.Status != payments.Refunded {
 		return payments.NotRefundable.Errorf("the payment is %s: only what was captured can be given back", p.Status)
 	}
@@ -131,15 +142,25 @@ func (p *Payment) ReleaseRefund(amount int64) {
 func (p *Payment) tell(t *event.Type[payments.PaymentChanged], amount int64) {
 	p.Version++
 	p.changed = true
+	order, deposit := p.reference()
 	p.news = append(p.news, t.New(p.ID, p.Version, payments.PaymentChanged{
-		PaymentID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Amount: money.Of(amount, p.Currency),
+		PaymentID: p.ID, OrderID: order, DepositID: deposit, UserID: p.UserID, Amount: money.Of(amount, p.Currency),
 	}))
+}
+
+// reference gives the id under which the payment was asked for, as the contract shows it.
+func (p *Payment) reference() (order, deposit string) {
+	if p.Purpose == ForDeposit {
+		return "", p.OrderID
+	}
+	return p.OrderID, ""
 }
 
 // View is the payment as the contract shows it.
 func (p *Payment) View() payments.Payment {
+	order, deposit := p.reference()
 	return payments.Payment{
-		ID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Status: p.Status,
+		ID: p.ID, OrderID: order, DepositID: deposit, UserID: p.UserID, Status: p.Status,
 		Amount: money.Of(p.Amount, p.Currency), Captured: money.Of(p.Captured, p.Currency), Refunded: money.Of(p.Refunded, p.Currency),
 		Reason: p.Reason, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}

@@ -61,7 +61,16 @@ func (s *Service) ByOrder(ctx context.Context, req payments.OrderRequest) (payme
 	if err != nil {
 		return payments.Payment{}, fmt.Errorf("find the order's payment: %w", err)
 	}
-	return shown(ctx, p, found, "the order %q has no payment", req.OrderID)
+	return shown(ctx, p, found && p.Purpose == ForOrder, "the order %q has no payment", req.OrderID)
+}
+
+// ByDeposit gives a deposit's payment.
+func (s *Service) ByDeposit(ctx context.Context, req payments.DepositRequest) (payments.Payment, error) {
+	p, found, err := s.Store.ByOrder(ctx, req.DepositID)
+	if err != nil {
+		return payments.Payment{}, fmt.Errorf("find the deposit's payment: %w", err)
+	}
+	return shown(ctx, p, found && p.Purpose == ForDeposit, "the deposit %q has no payment", req.DepositID)
 }
 
 func shown(ctx context.Context, p Payment, found bool, message, name string) (payments.Payment, error) {

@@ -22,25 +22,38 @@ const (
 	voidPatience = 4 * time.Second
 )
 
-// Void gives up an order's payment. What it wants is recorded in one transaction;
-// the provider is asked at once, and by the worker if that does not work out.
+// Void gives up an order's payment.
 func (s *Service) Void(ctx context.Context, req payments.OrderRequest) (payments.VoidReply, error) {
-	if req.OrderID == "" {
-		return payments.VoidReply{}, payments.InvalidPayment.Errorf("name the order whose payment is given up")
+	return s.void(ctx, ForOrder, req.OrderID)
+}
+
+// VoidDeposit gives up a deposit's payment.
+func (s *Service) VoidDeposit(ctx context.Context, req payments.DepositRequest) (payments.VoidReply, error) {
+	return s.void(ctx, ForDeposit, req.DepositID)
+}
+
+// void records what is wanted in one transaction; the provider is asked at once,
+// and by the worker if that does not work out.
+func (s *Service) void(ctx context.Context, purpose, reference string) (payments.VoidReply, error) {
+	if reference == "" {
+		return payments.VoidReply{}, payments.InvalidPayment.Errorf("name the %s whose payment is given up", purpose)
 	}
-	known, found, err := s.Store.ByOrder(ctx, req.OrderID)
+	known, found, err := s.Store.ByOrder(ctx, reference)
 	if err != nil {
-		return payments.VoidReply{}, fmt.Errorf("find the order's payment: %w", err)
+		return payments.VoidReply{}, fmt.Errorf("find the %s's payment: %w", purpose, err)
 	}
 	who := port.PrincipalFrom(ctx)
-	if !who.Has(port.RoleStaff) && (!found || !who.MayActFor(known.UserID)) {
-		return payments.VoidReply{}, fault.Forbidden.Errorf("the payment of this order is not yours to give up")
+	switch {
+	case !who.Has(port.RoleStaff) && (!found || !who.MayActFor(known.UserID)):
+		return payments.VoidReply{}, fault.Forbidden.Errorf("the payment of this %s is not yours to give up", purpose)
+	case found && known.Purpose != purpose:
+		return payments.VoidReply{}, payments.InvalidPayment.Errorf("the payment under this id is of no %s", purpose)
 	}
 	var op Operation
 	var mine bool
 	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
 		op, mine = Operation{}, false
-		key, err := s.giveUp(ctx, req.OrderID)
+		key, err := s.giveUp(ctx, purpose, reference)
 		if err != nil || key == "" || s.Provider.Ready() != nil { // the worker sees to it then
 			return err
 		}
@@ -60,18 +73,18 @@ func (s *Service) Void(ctx context.Context, req payments.OrderRequest) (payments
 }
 
 // giveUp records, in the transaction of ctx, that nothing may stay charged for an
-// order, and gives the key of the operation that sees to it, "" where there is
+// order or deposit, and gives the key of the operation that sees to it, "" where there is
 // nothing to do.
-func (s *Service) giveUp(ctx context.Context, orderID string) (string, error) {
+func (s *Service) giveUp(ctx context.Context, purpose, reference string) (string, error) {
 	now := s.Now()
 	tombstone := Payment{
-		ID: s.NewID(), OrderID: orderID, Status: payments.Voided, VoidWanted: true, Revision: 1, CreatedAt: now, UpdatedAt: now,
+		ID: s.NewID(), OrderID: reference, Purpose: purpose, Status: payments.Voided, VoidWanted: true, Revision: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	fresh, err := s.Store.Insert(ctx, tombstone)
 	if err != nil || fresh {
 		return "", err
 	}
-	p, _, err := s.Store.ByOrder(ctx, orderID)
+	p, _, err := s.Store.ByOrder(ctx, reference)
 	if err != nil || p.Tombstone() {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 type paymentRow struct {
 	ID            string `gorm:"primaryKey"`
 	OrderID       string
+	Purpose       string
 	UserID        string
 	Status        string
 	Amount        int64
@@ -33,7 +34,7 @@ func (paymentRow) TableName() string { return "payments" }
 
 func (r paymentRow) payment() core.Payment {
 	return core.Payment{
-		ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Status: r.Status, Currency: r.Currency,
+		ID: r.ID, OrderID: r.OrderID, Purpose: r.Purpose, UserID: r.UserID, Status: r.Status, Currency: r.Currency,
 		Amount: r.Amount, Captured: r.Captured, Refunded: r.Refunded, RefundPending: r.RefundPending,
 		VoidWanted: r.VoidWanted, ChargeID: r.ChargeID, Reason: r.Reason, Version: r.Version, Revision: r.Revision,
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
@@ -43,7 +44,7 @@ func (r paymentRow) payment() core.Payment {
 // Insert adds a payment; false when its order has one already.
 func (s *Store) Insert(ctx context.Context, p core.Payment) (bool, error) {
 	row := paymentRow{
-		ID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Status: p.Status, Currency: p.Currency,
+		ID: p.ID, OrderID: p.OrderID, Purpose: p.Purpose, UserID: p.UserID, Status: p.Status, Currency: p.Currency,
 		Amount: p.Amount, Captured: p.Captured, Refunded: p.Refunded, RefundPending: p.RefundPending,
 		VoidWanted: p.VoidWanted, ChargeID: p.ChargeID, Reason: p.Reason, Version: p.Version, Revision: p.Revision,
 		CreatedAt: database.At(p.CreatedAt), UpdatedAt: database.At(p.UpdatedAt),
