@@ -69,6 +69,14 @@ func (b *Bus) Subscribe(c *Consumer) {
 	b.Sink(c)
 }
 
+// Attend adds a consumer whose events a transport brings, from other processes too:
+// the sources of this one do not deliver to it, and it is the transport that
+// catches it up. What failed is retried here.
+func (b *Bus) Attend(c *Consumer) {
+	c.metrics, c.log, c.carried = b.metrics, b.log, true
+	b.consumers = append(b.consumers, c)
+}
+
 // Sink adds a transport, which gets what the consumers get.
 func (b *Bus) Sink(s Sink) {
 	added := sink{Sink: s}
@@ -134,7 +142,7 @@ func (b *Bus) Inherit(ctx context.Context) error {
 func (b *Bus) attend(ctx context.Context, c *Consumer) error {
 	var pause backoff
 	looked := time.Now() // for gaps
-	for registered := false; ctx.Err() == nil; {
+	for registered := c.carried; ctx.Err() == nil; {
 		var err error
 		if !registered {
 			if err = b.register(ctx, c); err == nil {

@@ -38,6 +38,7 @@ type Consumer struct {
 	wake     chan struct{} // raised where a pending event may have become due
 	metrics  *metrics
 	log      *slog.Logger
+	carried  bool // by a transport
 }
 
 // NewConsumer makes the consumer of the module that owns db; its name is the module's.

@@ -26,19 +26,9 @@ func (registration) TableName() string { return "inbox_consumers" }
 // wait for their turn. After a crash in the middle it starts again, and the
 // cursors recognise what was applied.
 func (b *Bus) register(ctx context.Context, c *Consumer) error {
-	var known []string
-	err := c.db.Conn(ctx).Model(&registration{}).Where("consumer = ?", c.Name()).Pluck("topic", &known).Error
-	if err != nil {
-		return fmt.Errorf("read what %s listens to: %w", c.Name(), err)
-	}
-	var fresh []string
-	for _, t := range c.topics {
-		if !slices.Contains(known, t) {
-			fresh = append(fresh, t)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
+	fresh, err := c.Unregistered(ctx)
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
 	b.running.Add(1)
 	defer b.running.Add(-1)
@@ -48,16 +38,49 @@ func (b *Bus) register(ctx context.Context, c *Consumer) error {
 			return fmt.Errorf("catch up %s with the log of %s: %w", c.Name(), r.outbox.Module(), err)
 		}
 	}
+	return c.Register(ctx, fresh)
+}
+
+// Unregistered gives the topics of which the consumer has not seen all there was:
+// a transport catches it up, then calls Register.
+func (c *Consumer) Unregistered(ctx context.Context) ([]string, error) {
+	var known []string
+	err := c.db.Conn(ctx).Model(&registration{}).Where("consumer = ?", c.Name()).Pluck("topic", &known).Error
+	if err != nil {
+		return nil, fmt.Errorf("read what %s listens to: %w", c.Name(), err)
+	}
+	var fresh []string
+	for _, t := range c.topics {
+		if !slices.Contains(known, t) {
+			fresh = append(fresh, t)
+		}
+	}
+	return fresh, nil
+}
+
+// Register notes that the consumer has seen all there was of topics.
+func (c *Consumer) Register(ctx context.Context, topics []string) error {
 	now := database.At(c.now())
-	rows := make([]registration, len(fresh))
-	for i, t := range fresh {
+	rows := make([]registration, len(topics))
+	for i, t := range topics {
 		rows[i] = registration{Consumer: c.Name(), Topic: t, RegisteredAt: now}
 	}
-	err = c.db.Atomic(ctx, func(ctx context.Context) error {
+	err := c.db.Atomic(ctx, func(ctx context.Context) error {
 		return c.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
 	})
 	if err != nil {
 		return fmt.Errorf("register %s: %w", c.Name(), err)
+	}
+	return nil
+}
+
+// Unregister notes that the consumer may have missed something of every topic.
+func (c *Consumer) Unregister(ctx context.Context) error {
+	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+		return c.db.Conn(ctx).Where("consumer = ?", c.Name()).Delete(&registration{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("forget what %s has seen: %w", c.Name(), err)
 	}
 	return nil
 }

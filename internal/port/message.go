@@ -49,10 +49,13 @@ func (m Message) Deadline() (time.Time, bool) {
 	return time.UnixMicro(us).UTC(), true
 }
 
+// IsQuery tells whether the message only asks.
+func (m Message) IsQuery() bool { return m.Header[HeaderKind] == kindQuery }
+
 // Repeatable tells whether the message may be delivered again: a query, or a
 // command with a key.
 func (m Message) Repeatable() bool {
-	return m.Header[HeaderKind] == kindQuery || m.Header[HeaderKey] != ""
+	return m.IsQuery() || m.Header[HeaderKey] != ""
 }
 
 var traceContext = propagation.TraceContext{}

@@ -89,7 +89,7 @@ func opener(t *testing.T, c *database.Cluster) func(string) *database.DB {
 
 // Skip skips the test loudly because what it needs is not there; where
 // everything is required, the test fails.
-func Skip(t *testing.T, need, why string) {
+func Skip(t testing.TB, need, why string) {
 	t.Helper()
 	if os.Getenv("BANYAN_TEST_REQUIRE") == "all" {
 		t.Fatalf("%s is required but not there: %s", need, why)

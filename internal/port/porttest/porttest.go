@@ -13,10 +13,11 @@ import (
 	"testing"
 
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/rabbit/rabbittest"
 )
 
-// Ways runs the suite as sub-tests "direct" and "loopback" (Strict). Each has a
-// conn of its own to a server of its own: register is called once for each and
+// Ways runs the suite as sub-tests "direct", "loopback" (Strict) and "rabbitmq",
+// where there is a broker. Each has a conn of its own to a server of its own: register is called once for each and
 // so should make its service anew. The conn answers for the module that register
 // serves.
 //
@@ -43,6 +44,7 @@ func Ways(t *testing.T, register func(*port.Server), run func(t *testing.T, conn
 		}))
 		run(t, c)
 	})
+	t.Run("rabbitmq", func(t *testing.T) { run(t, rabbittest.Conn(t, register)) })
 }
 
 // Served gives the methods that register serves, for Complete where the port

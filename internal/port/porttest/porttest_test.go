@@ -101,7 +101,7 @@ func TestWays(t *testing.T) {
 		_, err = forget.Call(t.Context(), conn, "1")
 		require.ErrorIs(t, err, fault.NotFound)
 	})
-	require.Equal(t, []string{"TestWays/direct", "TestWays/loopback"}, ran)
+	require.Equal(t, []string{"TestWays/direct", "TestWays/loopback", "TestWays/rabbitmq"}, ran)
 }
 
 func TestServed(t *testing.T) {

@@ -1,0 +1,166 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/banyan-tree/banyan/internal/event"
+)
+
+// inHand is how many events of a module are delivered and not acknowledged.
+const inHand = 256
+
+// consumption is a module's events as the broker brings them.
+type consumption struct {
+	broker *Broker
+	inbox  *event.Consumer
+	turn   sync.Mutex // one session's events at a time: who is at work when one breaks still is
+
+	mu sync.Mutex
+	ch *amqp.Channel // of the present session
+}
+
+// Consume brings a consumer its events. Call it before the tasks run.
+func (b *Broker) Consume(c *event.Consumer) {
+	b.consumers = append(b.consumers, &consumption{broker: b, inbox: c})
+}
+
+// listen binds the queue and takes events from it until the session ends. Where
+// the queue was not there, everything ever published may have missed it: then the
+// consumer is caught up from the streams of those who publish.
+func (c *consumption) listen(ctx context.Context, s *session) error {
+	name := EventQueue(c.inbox.Name())
+	there, err := s.exists(name)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if err := c.inbox.Unregister(ctx); err != nil {
+			return err
+		}
+	}
+	ch, err := s.channel()
+	if err != nil {
+		return err
+	}
+	if err := declare(ch, eventTopology(c.inbox.Name(), c.inbox.Topics())); err != nil {
+		return err
+	}
+	if err := ch.Qos(inHand, 0, false); err != nil {
+		return fmt.Errorf("bound what %s sends: %w", name, err)
+	}
+	events, err := ch.Consume(name, name, false, false, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume %s: %w", name, err)
+	}
+	c.mu.Lock()
+	c.ch = ch
+	c.mu.Unlock()
+	c.broker.workers.Go(func() {
+		c.turn.Lock()
+		defer c.turn.Unlock()
+		if c.catchUp(ctx, s) {
+			c.take(ctx, s, ch, events)
+		}
+	})
+	return nil
+}
+
+// cancel ends the consumer.
+func (c *consumption) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch != nil {
+		_ = c.ch.Cancel(EventQueue(c.inbox.Name()), false) // the session may be gone
+	}
+}
+
+// exists tells whether the broker has the queue. A question about one that is not
+// there costs its channel.
+func (s *session) exists(queue string) (bool, error) {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return false, fmt.Errorf("open a channel: %w", err)
+	}
+	_, err = ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	if notFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the queue %s: %w", queue, err)
+	}
+	return true, ch.Close()
+}
+
+// take applies events in batches: one transaction and one acknowledgement for all
+// that came while the last batch was being applied.
+func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, events <-chan amqp.Delivery) {
+	for first := range events {
+		batch := append(make([]amqp.Delivery, 0, inHand), first)
+	gather:
+		for len(batch) < inHand {
+			select {
+			case d, ok := <-events:
+				if !ok {
+					break gather
+				}
+				batch = append(batch, d)
+			default:
+				break gather
+			}
+		}
+		if !c.apply(ctx, s, batch) {
+			return
+		}
+		if err := ch.Ack(batch[len(batch)-1].DeliveryTag, true); err != nil {
+			return // all of it comes again, and is recognised
+		}
+	}
+}
+
+// apply tries until the inbox has taken the batch over, or the session or the
+// process ends.
+func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delivery) bool {
+	events := make([]event.Envelope, 0, len(batch))
+	var bad []letter
+	for _, d := range batch {
+		e, err := event.Decode(d.Body)
+		if err != nil {
+			bad = append(bad, letter{d, err.Error()})
+			continue
+		}
+		events = append(events, e)
+	}
+	return c.insist(ctx, s, "apply events", func() error { return c.inbox.Deliver(ctx, events) }) &&
+		(len(bad) == 0 || c.insist(ctx, s, "put messages aside", func() error { return c.bury(ctx, bad) }))
+}
+
+// insist repeats with longer and longer pauses.
+func (c *consumption) insist(ctx context.Context, s *session, what string, do func() error) bool {
+	pause := firstPause
+	for {
+		err := do()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		wait := rand.N(pause)
+		c.broker.cfg.Log.WarnContext(ctx, "cannot "+what, slog.String("consumer", c.inbox.Name()), slog.Duration("next", wait), slog.Any("error", err))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		case <-s.lost:
+			return false
+		}
+		pause = min(2*pause, longPause)
+	}
+}

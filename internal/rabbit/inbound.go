@@ -1,0 +1,66 @@
+package rabbit
+
+import (
+	"context"
+
+	"github.com/banyan-tree/banyan/internal/run"
+)
+
+// consuming uses one session for all that comes to this process.
+func (b *Broker) consuming(ctx context.Context, s *session) error {
+	err := b.listen(ctx, s)
+	if err == nil {
+		b.in.open(s)
+		err = s.wait(ctx)
+		b.in.shut()
+	}
+	if ctx.Err() != nil {
+		// Nothing new is taken; what was begun, in this session or an earlier one, is
+		// finished, answered and acknowledged.
+		for _, sv := range b.served {
+			sv.cancel()
+		}
+		for _, c := range b.consumers {
+			c.cancel()
+		}
+		b.workers.Wait()
+	}
+	return err
+}
+
+func (b *Broker) listen(ctx context.Context, s *session) error {
+	for _, sv := range b.served {
+		if err := sv.listen(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.consumers {
+		if err := c.listen(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tasks are the two connections. Who calls and publishes is started after them;
+// who waits for their readiness finds its queues bound.
+func (b *Broker) Tasks() []run.Task {
+	return []run.Task{
+		{
+			Name: "rabbitmq out",
+			Run:  func(ctx context.Context) error { return b.keep(ctx, "out", b.publishing) },
+			Ready: func(ctx context.Context) error {
+				_, err := b.out.pass(ctx, 0)
+				return err
+			},
+		},
+		{
+			Name: "rabbitmq in",
+			Run:  func(ctx context.Context) error { return b.keep(ctx, "in", b.consuming) },
+			Ready: func(ctx context.Context) error {
+				_, err := b.in.pass(ctx, 0)
+				return err
+			},
+		},
+	}
+}

@@ -1,0 +1,81 @@
+// Package rabbittest gives tests brokers that run.
+package rabbittest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/run"
+	"github.com/banyan-tree/banyan/internal/testenv"
+)
+
+const patience = 90 * time.Second
+
+// New makes a broker at an address (testenv.RabbitMQ), one end of a wire.
+func New(t testing.TB, url string) *rabbit.Broker {
+	t.Helper()
+	b, err := rabbit.New(rabbit.Config{URL: url, Process: t.Name(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	require.NoError(t, err)
+	return b
+}
+
+// Run runs the tasks of brokers until the test ends, or stop is called, and waits
+// until they are ready.
+func Run(t testing.TB, brokers ...*rabbit.Broker) (stop func()) {
+	t.Helper()
+	var g run.Group
+	for _, b := range brokers {
+		g.Add(b.Tasks()...)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	up, over := make(chan struct{}), make(chan error, 1)
+	g.Ready = func() { close(up) }
+	go func() { over <- g.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-over; err != nil {
+			t.Errorf("the broker's tasks: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	select {
+	case <-up:
+	case err := <-over:
+		over <- err
+		require.NoError(t, err)
+	case <-time.After(patience):
+		require.Fail(t, "RabbitMQ was not ready in time")
+	}
+	return stop
+}
+
+// Signer is what both ends of a test's wire sign with.
+func Signer(t testing.TB) port.Signer {
+	t.Helper()
+	s, err := port.NewHMACSigner([]byte("the key of a test, known to both its ends"))
+	require.NoError(t, err)
+	return s
+}
+
+// Conn gives a conn whose calls go to what register serves, over a virtual host of
+// this test and between two brokers, as between two processes.
+func Conn(t testing.TB, register func(*port.Server)) *port.Conn {
+	t.Helper()
+	url := testenv.RabbitMQ(t)
+	signer := Signer(t)
+	server := port.NewServer("", port.WithSigner(signer))
+	register(server)
+	there, here := New(t, url), New(t, url)
+	there.Serve(server, rabbit.Limits{})
+	Run(t, there, here)
+	conn := port.NewConn(server.Module(), port.WithSigner(signer))
+	conn.Remote(here.To(server.Module()))
+	return conn
+}

@@ -1,0 +1,160 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
+)
+
+// Limits says how much of a module is done at a time. Zero values take the defaults.
+type Limits struct {
+	Places   int // calls at work at a time, in this process; 64
+	Prefetch int // calls taken from the queue and not acknowledged; 128
+}
+
+// served is a module of this process as the broker reaches it.
+type served struct {
+	broker *Broker
+	server *port.Server
+	queue  string
+	limits Limits
+	places chan struct{} // shared by all sessions: who is at work when one breaks still is
+
+	mu sync.Mutex
+	ch *amqp.Channel // of the present session
+}
+
+// Serve answers calls to the server's module. Call it before the tasks run.
+func (b *Broker) Serve(s *port.Server, l Limits) {
+	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 128)
+	b.served = append(b.served, &served{
+		broker: b, server: s, queue: CallQueue(s.Module()), limits: l, places: make(chan struct{}, l.Places),
+	})
+}
+
+// listen declares the queue and answers what comes by it until the session ends.
+func (s *served) listen(ctx context.Context, on *session) error {
+	ch, err := on.channel()
+	if err != nil {
+		return err
+	}
+	if err := declare(ch, callTopology(s.server.Module())); err != nil {
+		return err
+	}
+	if err := ch.Qos(s.limits.Prefetch, 0, false); err != nil {
+		return fmt.Errorf("bound what %s sends: %w", s.queue, err)
+	}
+	calls, err := ch.Consume(s.queue, s.queue, false, false, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume %s: %w", s.queue, err)
+	}
+	s.mu.Lock()
+	s.ch = ch
+	s.mu.Unlock()
+	acks := newAcker(ch, s.limits.Prefetch/4)
+	s.broker.workers.Go(func() {
+		var atWork sync.WaitGroup
+		for d := range calls {
+			acks.add(d.DeliveryTag)
+			if !s.worth(&d, acks) {
+				continue
+			}
+			s.places <- struct{}{}
+			atWork.Go(func() {
+				defer func() { <-s.places }()
+				s.answer(ctx, &d, acks)
+			})
+		}
+		atWork.Wait()
+		acks.close()
+	})
+	return nil
+}
+
+// cancel ends the consumer; what was delivered is still answered.
+func (s *served) cancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		_ = s.ch.Cancel(s.queue, false) // the session may be gone
+	}
+}
+
+// worth tells whether anybody still waits for the answer; what nobody waits for
+// is dropped unopened. A command without a key that comes a second time may have
+// had its effect the first time, so it is not opened either.
+func (s *served) worth(d *amqp.Delivery, acks *acker) bool {
+	m := message(d)
+	if deadline, ok := m.Deadline(); ok && !time.Now().Before(deadline) {
+		s.broker.cfg.Metrics.expired(s.server.Module())
+		acks.done(d.DeliveryTag)
+		return false
+	}
+	if d.Redelivered && !m.Repeatable() {
+		acks.done(d.DeliveryTag)
+		s.refuse(d, m.Method)
+		return false
+	}
+	return true
+}
+
+// refuse answers a call that is not opened.
+func (s *served) refuse(d *amqp.Delivery, method string) {
+	f := fault.Unavailable.Errorf("%s was interrupted; it may have done what was asked", method)
+	body, _ := f.MarshalJSON() // strings only: it cannot fail
+	reply := port.Message{Method: method, Header: map[string]string{port.HeaderFault: f.Code.Name()}, Body: body}
+	if o, _, err := s.broker.out.now(); err == nil { // a caller who does not get it waits until its deadline
+		_ = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId, longestCall))
+	}
+}
+
+// answer opens a call and sends the reply.
+func (s *served) answer(ctx context.Context, d *amqp.Delivery, acks *acker) {
+	m := message(d)
+	if !m.Repeatable() {
+		acks.now(d.DeliveryTag) // never a second time, whatever happens now
+	} else {
+		defer acks.done(d.DeliveryTag)
+	}
+	// What was begun is finished, also when the process is told to stop: it does so
+	// within the deadline that Dispatch reads from the message.
+	reply := s.server.Dispatch(context.WithoutCancel(ctx), m)
+	if d.ReplyTo == "" {
+		return
+	}
+	deadline, ok := m.Deadline()
+	if !ok {
+		deadline = time.Now().Add(longestCall)
+	}
+	if err := s.reply(d, reply, deadline); err != nil {
+		s.broker.cfg.Log.WarnContext(ctx, "a reply was lost", slog.String("method", m.Method), slog.Any("error", err))
+	}
+}
+
+// reply sends over the publishing connection, which may have to be built first.
+func (s *served) reply(d *amqp.Delivery, reply port.Message, deadline time.Time) error {
+	limited, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	for {
+		o, err := s.broker.out.pass(limited, 0)
+		if err != nil {
+			return err
+		}
+		err = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId, max(time.Until(deadline), time.Second)))
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-o.lost: // the next session can do it
+		case <-limited.Done():
+			return err
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	heartbeat  = 10 * time.Second       // a broker that says nothing for three of them is gone
+	closeTime  = 2 * time.Second        // to say good-bye
+	firstPause = 50 * time.Millisecond  // before a new session is built
+	longPause  = 5 * time.Second        // the longest of them
+	settled    = 10 * time.Second       // a session that lived this long was a good one
+	ready      = 500 * time.Millisecond // how long a call waits for a session that is being built
+)
+
+// session is one connection with everything that lives on it. When any of it
+// breaks, all of it is thrown away and a new session is built.
+type session struct {
+	conn *amqp.Connection
+	lost chan struct{} // closed when something broke
+	once sync.Once
+	why  error // read after lost
+}
+
+// keep holds a session of the role for as long as ctx lasts: it builds one, uses
+// it until it is lost, and builds the next, at longer and longer intervals while
+// that fails.
+func (b *Broker) keep(ctx context.Context, role string, use func(ctx context.Context, s *session) error) error {
+	var pause time.Duration
+	for ctx.Err() == nil {
+		began := time.Now()
+		s, err := b.connect(ctx, role)
+		if err == nil {
+			b.cfg.Metrics.session(role)
+			err = use(ctx, s)
+			s.discard()
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > settled {
+			pause = 0
+		}
+		pause = min(max(2*pause, firstPause), longPause)
+		wait := rand.N(pause) // full jitter: those who were cut off together do not come back together
+		b.cfg.Log.WarnContext(ctx, "no session with RabbitMQ", slog.String("role", role), slog.Duration("next", wait), slog.Any("error", err))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func (b *Broker) connect(ctx context.Context, role string) (*session, error) {
+	config := amqp.Config{
+		Heartbeat:       heartbeat,
+		TLSClientConfig: b.tls.Clone(),
+		Properties:      amqp.NewConnectionProperties(),
+		Dial: func(network, address string) (net.Conn, error) {
+			return dialWire(ctx, network, address)
+		},
+		Recovery: nil, // with it on, an acknowledgement after a reconnect can remove another message
+	}
+	config.Properties.SetClientConnectionName(b.cfg.Process + " " + role)
+	conn, err := amqp.DialConfig(b.cfg.URL, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", b.Address(), err)
+	}
+	s := &session{conn: conn, lost: make(chan struct{})}
+	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
+	go func() { s.end(reason(<-closed, "the connection was closed")) }()
+	return s, nil
+}
+
+// channel opens a channel whose end is the session's.
+func (s *session) channel() (*amqp.Channel, error) {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	cancelled := ch.NotifyCancel(make(chan string, 1))
+	go func() {
+		// Both are closed by the end of the channel, whoever caused it.
+		for closed != nil || cancelled != nil {
+			select {
+			case err := <-closed:
+				s.end(reason(err, "a channel was closed"))
+				closed = nil
+			case tag, ok := <-cancelled:
+				if ok {
+					s.end(fmt.Errorf("the broker ended the consumer %s: its queue is gone", tag))
+				}
+				if !ok {
+					cancelled = nil
+				}
+			}
+		}
+	}()
+	return ch, nil
+}
+
+func reason(err *amqp.Error, otherwise string) error {
+	if err == nil {
+		return fmt.Errorf("%s", otherwise)
+	}
+	return err
+}
+
+// end marks the session as lost; the first reason counts.
+func (s *session) end(why error) {
+	s.once.Do(func() {
+		s.why = why
+		close(s.lost)
+	})
+}
+
+// wait blocks until the session is lost, and says why, or ctx ends.
+func (s *session) wait(ctx context.Context) error {
+	select {
+	case <-s.lost:
+		return s.why
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// discard closes what is left of it.
+func (s *session) discard() {
+	_ = s.conn.CloseDeadline(time.Now().Add(closeTime)) // it may be gone already
+	s.end(amqp.ErrClosed)
+}
+
+// notFound tells whether the broker has no such queue.
+func notFound(err error) bool {
+	var refused *amqp.Error
+	return errors.As(err, &refused) && refused.Code == amqp.NotFound
+}
