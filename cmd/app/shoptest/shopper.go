@@ -195,14 +195,14 @@ func (s *Server) Quiet(t *testing.T) {
 	var left string
 	deadline := time.Now().Add(Patience / 2)
 	Until(t, "nothing is under way", func() bool {
-		left = s.underWay(t)
+		left = s.UnderWay(t)
 		return left == "" || time.Now().After(deadline)
 	})
 	require.Empty(t, left, "still under way after %s", Patience/2)
 }
 
-// underWay names what is, "" where nothing is.
-func (s *Server) underWay(t *testing.T) string {
+// UnderWay names an event or a saga that is, "" where there is none.
+func (s *Server) UnderWay(t *testing.T) string {
 	t.Helper()
 	var stats struct {
 		Sources []struct {

