@@ -139,6 +139,9 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 			cur.block()
 		}
 	}
+	if err := c.handleMany(ctx, applied); err != nil {
+		return nil, false, err
+	}
 	if len(early) > 0 && !retry {
 		if err := c.wait(conn, early); err != nil {
 			return nil, false, err

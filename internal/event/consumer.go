@@ -19,6 +19,9 @@ import (
 
 type handler func(ctx context.Context, m Meta, data json.RawMessage) error
 
+// manyHandler gets all events of its type that one delivery brings.
+type manyHandler func(ctx context.Context, events []Envelope) error
+
 // Consumer applies events of other modules for one module, with its inbox in
 // that module's database. It gets all events of each topic of which it handles
 // some type; the others only move its cursor. Set it up before it is subscribed.
@@ -33,7 +36,8 @@ type Consumer struct {
 
 	db       *database.DB
 	now      clock.Clock
-	handlers map[string][]handler // by type
+	handlers map[string][]handler     // by type
+	many     map[string][]manyHandler // by type
 	topics   []string
 	wake     chan struct{} // raised where a pending event may have become due
 	metrics  *metrics
@@ -45,7 +49,7 @@ type Consumer struct {
 func NewConsumer(db *database.DB, now clock.Clock) *Consumer {
 	return &Consumer{
 		MaxAttempts: 10, Deadline: 30 * time.Second, GapPatience: 5 * time.Second,
-		db: db, now: now, handlers: map[string][]handler{}, wake: make(chan struct{}, 1),
+		db: db, now: now, handlers: map[string][]handler{}, many: map[string][]manyHandler{}, wake: make(chan struct{}, 1),
 		log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -61,8 +65,37 @@ func On[T any](c *Consumer, t *Type[T], fn func(ctx context.Context, m Meta, dat
 		}
 		return fn(ctx, m, data)
 	})
-	if !slices.Contains(c.topics, t.topic) {
-		c.topics = append(c.topics, t.topic)
+	c.listen(t.topic)
+}
+
+// Happened is an event as a handler of many gets it.
+type Happened[T any] struct {
+	Meta
+	Data T
+}
+
+// OnMany is On for consumers that are quicker with many events at a time, such as
+// read models: fn gets all events of type t that one delivery brings, those of one
+// aggregate in their order, once the handlers of single events have run. Where it
+// fails, the delivery is tried again event by event, so that only the culprits are
+// kept back.
+func OnMany[T any](c *Consumer, t *Type[T], fn func(ctx context.Context, events []Happened[T]) error) {
+	c.many[t.name] = append(c.many[t.name], func(ctx context.Context, events []Envelope) error {
+		list := make([]Happened[T], len(events))
+		for i, e := range events {
+			list[i].Meta = e.meta()
+			if err := json.Unmarshal(e.Data, &list[i].Data); err != nil {
+				return fmt.Errorf("read the payload of %s %s: %w", t.name, e.ID, err)
+			}
+		}
+		return fn(ctx, list)
+	})
+	c.listen(t.topic)
+}
+
+func (c *Consumer) listen(topic string) {
+	if !slices.Contains(c.topics, topic) {
+		c.topics = append(c.topics, topic)
 	}
 }
 
@@ -72,18 +105,47 @@ func (c *Consumer) Name() string { return c.db.Module() }
 // Topics that the consumer gets events of.
 func (c *Consumer) Topics() []string { return slices.Clone(c.topics) }
 
-// handle runs the handlers of e in the transaction that ctx carries. A panic is
-// an error; one that does not come back before the deadline is given up.
+// handle runs the handlers of e in the transaction that ctx carries.
 func (c *Consumer) handle(ctx context.Context, e Envelope) error {
 	handlers := c.handlers[e.Type]
 	if len(handlers) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
 	if e.TraceParent != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": e.TraceParent})
 	}
+	return c.guarded(ctx, func(ctx context.Context) error { return runAll(ctx, handlers, e) })
+}
+
+// handleMany runs the handlers of many events, type by type, in the order in
+// which the types come first.
+func (c *Consumer) handleMany(ctx context.Context, events []Envelope) error {
+	if len(c.many) == 0 {
+		return nil
+	}
+	var types []string
+	of := map[string][]Envelope{}
+	for _, e := range events {
+		if len(c.many[e.Type]) > 0 && of[e.Type] == nil {
+			types = append(types, e.Type)
+		}
+		of[e.Type] = append(of[e.Type], e)
+	}
+	for _, name := range types {
+		for _, h := range c.many[name] {
+			if err := c.guarded(ctx, func(ctx context.Context) error { return h(ctx, of[name]) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// guarded runs fn within the consumer's deadline, as the shop itself. A panic is
+// an error; what does not come back before the deadline is given up.
+func (c *Consumer) guarded(ctx context.Context, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
 	ctx = port.WithPrincipal(ctx, port.System(c.Name()))
 	done := make(chan error, 1)
 	go func() {
@@ -94,7 +156,7 @@ func (c *Consumer) handle(ctx context.Context, e Envelope) error {
 			}
 			done <- err
 		}()
-		err = runAll(ctx, handlers, e)
+		err = fn(ctx)
 	}()
 	select {
 	case err := <-done:
