@@ -27,6 +27,9 @@ import (
 	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/pricing/pricinghttp"
 	"github.com/banyan-tree/banyan/modules/pricing/pricingmodule"
+	"github.com/banyan-tree/banyan/modules/search"
+	"github.com/banyan-tree/banyan/modules/search/searchhttp"
+	"github.com/banyan-tree/banyan/modules/search/searchmodule"
 	"github.com/banyan-tree/banyan/modules/shipping"
 	"github.com/banyan-tree/banyan/modules/shipping/shippinghttp"
 	"github.com/banyan-tree/banyan/modules/shipping/shippingmodule"
@@ -46,14 +49,15 @@ type module struct {
 // modules lists the bounded contexts in the order in which they start: who is
 // called comes before who calls.
 var modules = []module{
-	{"identity", 4, identitymodule.Migrations, buildIdentity},
+	{"identity", 3, identitymodule.Migrations, buildIdentity},
 	{"catalog", 4, catalogmodule.Migrations, buildCatalog},
-	{"shipping", 3, shippingmodule.Migrations, buildShipping},
+	{"shipping", 2, shippingmodule.Migrations, buildShipping},
 	{"pricing", 5, pricingmodule.Migrations, buildPricing},
-	{"cart", 5, cartmodule.Migrations, buildCart},
+	{"cart", 4, cartmodule.Migrations, buildCart},
 	{"inventory", 6, inventorymodule.Migrations, buildInventory},
 	{"payments", 7, paymentsmodule.Migrations, buildPayments},
 	{"orders", 8, ordersmodule.Migrations, buildOrders},
+	{"search", 3, searchmodule.Migrations, buildSearch},
 }
 
 // contracts is what modules and handlers hold of each other.
@@ -66,6 +70,7 @@ type contracts struct {
 	inventory inventory.Service
 	payments  payments.Service
 	orders    orders.Service
+	search    search.Service
 }
 
 // connect makes the calling ends. They answer Unavailable until the module
@@ -80,6 +85,7 @@ func connect(conn func(module string) *port.Conn) contracts {
 		inventory: inventory.NewClient(conn("inventory")),
 		payments:  payments.NewClient(conn("payments")),
 		orders:    orders.NewClient(conn("orders")),
+		search:    search.NewClient(conn("search")),
 	}
 }
 
@@ -94,6 +100,7 @@ func routes(r *web.Router, c contracts, log *slog.Logger) {
 	ordershttp.Register(r, ordershttp.Deps{Orders: c.orders})
 	paymentshttp.Register(r, paymentshttp.Deps{Payments: c.payments})
 	shippinghttp.Register(r, shippinghttp.Deps{Shipping: c.shipping})
+	searchhttp.Register(r, searchhttp.Deps{Search: c.search})
 }
 
 func buildIdentity(s *shop, db *database.DB) (part, error) {
@@ -199,5 +206,18 @@ func buildOrders(s *shop, db *database.DB) (part, error) {
 	return part{
 		serve:  func(srv *port.Server) { orders.Serve(srv, m.Service) },
 		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
+	}, nil
+}
+
+func buildSearch(s *shop, db *database.DB) (part, error) {
+	m, err := searchmodule.New(searchmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:    func(srv *port.Server) { search.Serve(srv, m.Service) },
+		consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
 	}, nil
 }

@@ -35,7 +35,7 @@ func sqlRules() []Rule {
 const tableName = `([\w".]+)`
 
 var (
-	creates = regexp.MustCompile(`(?i)\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?` + tableName)
+	creates = regexp.MustCompile(`(?i)\bCREATE\s+(?:VIRTUAL\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?` + tableName)
 	// touches are the words that name a table which must be the script's own.
 	touches = regexp.MustCompile(`(?i)(?:\b(?:ALTER|DROP|TRUNCATE)\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?|\bREFERENCES\s+|\bINSERT\s+INTO\s+|\bDELETE\s+FROM\s+|\bPARTITION\s+OF\s+)` + tableName)
 	updates = regexp.MustCompile(`(?i)\bUPDATE\s+` + tableName + `\s+SET\b`)

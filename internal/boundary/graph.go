@@ -82,10 +82,10 @@ func (g *Graph) call(from, to string, edge bool, method string) {
 	}
 }
 
-// readSubscription reads event.On(consumer, payments.Charged, handler).
+// readSubscription reads event.On(consumer, payments.Charged, handler), and OnMany.
 func (s *surveyor) readSubscription(unit string, call *ast.CallExpr) {
 	fn := s.callee(call)
-	if fn == nil || fn.Name() != "On" || !s.isKit(fn, "event") || len(call.Args) < 2 {
+	if fn == nil || fn.Name() != "On" && fn.Name() != "OnMany" || !s.isKit(fn, "event") || len(call.Args) < 2 {
 		return
 	}
 	kind := s.flow.target(call.Args[1])
