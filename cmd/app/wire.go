@@ -33,6 +33,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/shipping"
 	"github.com/banyan-tree/banyan/modules/shipping/shippinghttp"
 	"github.com/banyan-tree/banyan/modules/shipping/shippingmodule"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // This is the only file that knows which module runs where. Everything else
@@ -71,6 +72,7 @@ type contracts struct {
 	payments  payments.Service
 	orders    orders.Service
 	search    search.Service
+	wallet    wallet.Service
 }
 
 // connect makes the calling ends. They answer Unavailable until the module
@@ -86,6 +88,7 @@ func connect(conn func(module string) *port.Conn) contracts {
 		payments:  payments.NewClient(conn("payments")),
 		orders:    orders.NewClient(conn("orders")),
 		search:    search.NewClient(conn("search")),
+		wallet:    wallet.NewClient(conn("wallet")),
 	}
 }
 
@@ -198,7 +201,7 @@ func buildOrders(s *shop, db *database.DB) (part, error) {
 	m, err := ordersmodule.New(ordersmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 		Cart: s.contracts.cart, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
-		Payments: s.contracts.payments, Shipping: s.contracts.shipping,
+		Payments: s.contracts.payments, Shipping: s.contracts.shipping, Wallet: s.contracts.wallet,
 	})
 	if err != nil {
 		return part{}, err

@@ -12,10 +12,9 @@ import (
 
 // Codes of this context.
 var (
-	OrderNotFound     = fault.Define("order.not_found", fault.KindNotFound)
-	NotCancellable    = fault.Define("order.not_cancellable", fault.KindConflict)
-	InvalidOrder      = fault.Define("order.invalid", fault.KindInvalid)
-	MethodUnsupported = fault.Define("payment.method_unsupported", fault.KindInvalid)
+	OrderNotFound  = fault.Define("order.not_found", fault.KindNotFound)
+	NotCancellable = fault.Define("order.not_cancellable", fault.KindConflict)
+	InvalidOrder   = fault.Define("order.invalid", fault.KindInvalid)
 )
 
 // Statuses of an order.
@@ -26,6 +25,12 @@ const (
 	Shipped   = "shipped"
 	Delivered = "delivered"
 	Cancelled = "cancelled"
+)
+
+// Ways to pay for an order.
+const (
+	ByCard   = "card"
+	ByWallet = "wallet" // from the user's store credit
 )
 
 // Reasons why an order is rejected.
@@ -51,7 +56,7 @@ type Service interface {
 	// Place orders what is in the user's cart: the order is pending and its
 	// checkout runs on. With WaitMillis > 0 it answers as soon as the order is
 	// confirmed or rejected, or when that time is over. Keyed by the caller's
-	// Idempotency-Key. Codes: InvalidOrder, MethodUnsupported, idempotency codes.
+	// Idempotency-Key. Codes: InvalidOrder, idempotency codes.
 	Place(ctx context.Context, req PlaceRequest) (Order, error)
 	// Get gives an order to its owner or staff. May be repeated. Codes: OrderNotFound.
 	Get(ctx context.Context, req GetRequest) (Order, error)
@@ -70,8 +75,8 @@ type PlaceRequest struct {
 	ShippingAddress Address `json:"shipping_address"`
 	ShippingMethod  string  `json:"shipping_method"` // "standard" or "express"
 	PromoCode       string  `json:"promo_code,omitempty"`
-	PaymentMethod   string  `json:"payment_method"` // "card" (or "wallet", not supported yet)
-	PaymentToken    string  `json:"payment_token"`  // the provider's name for the card; never logged
+	PaymentMethod   string  `json:"payment_method"` // ByCard or ByWallet
+	PaymentToken    string  `json:"payment_token"`  // the provider's name for the card; never logged; empty with ByWallet
 	WaitMillis      int64   `json:"wait_millis"`    // 0..10,000
 }
 
@@ -120,7 +125,8 @@ type Order struct {
 	ShippingAddress Address   `json:"shipping_address"`
 	ShippingMethod  string    `json:"shipping_method"`
 	PromoCode       string    `json:"promo_code,omitempty"`
-	PaymentID       string    `json:"payment_id"`
+	PaymentMethod   string    `json:"payment_method,omitempty"`
+	PaymentID       string    `json:"payment_id"` // empty: it is paid by wallet, or costs nothing
 	ShipmentID      string    `json:"shipment_id"`
 	History         []Change  `json:"history"` // oldest first
 	CreatedAt       time.Time `json:"created_at"`

@@ -52,9 +52,6 @@ func TestCancelAndRefund(t *testing.T) {
 		require.Equal(t, total, admin.Keyed().Do(t, http.StatusCreated, http.MethodPost, refunds, part(total-100)).Number(t, "refunded.amount"))
 		require.Equal(t, []string{"refunded"}, shoptest.Statuses(s.Ledger(t, admin, order.Text("id"))))
 
-		wallet := shoptest.OrderBody("")
-		wallet["payment"] = shoptest.Object{"method": "wallet"}
-		buyer.Keyed().Refused(t, http.StatusUnprocessableEntity, "payment.method_unsupported", http.MethodPost, "/orders", wallet)
 		s.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: before.OnHand - 2})
 		s.Audited(t)
 	})

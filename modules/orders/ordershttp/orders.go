@@ -23,7 +23,7 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPost, Path: "/orders", Access: web.User, Idempotent: true,
 		Summary:  "Orders what is in the cart; with \"Prefer: wait=N\" waits up to N seconds for the decision.",
 		Statuses: []int{http.StatusAccepted, http.StatusCreated},
-		Codes:    []string{orders.InvalidOrder.Name(), orders.MethodUnsupported.Name()},
+		Codes:    []string{orders.InvalidOrder.Name()},
 	}, d.place)
 	web.Handle(r, web.Route{
 		Method: http.MethodGet, Path: "/orders", Access: web.User,
@@ -65,8 +65,8 @@ type address struct {
 }
 
 type payment struct {
-	Method string  `json:"method" enum:"card,wallet" doc:"wallet is not supported yet"`
-	Token  *string `json:"token,omitempty" maxLength:"200" doc:"the provider's name for the card; required with method card"`
+	Method string  `json:"method" enum:"card,wallet" doc:"wallet: from one's store credit"`
+	Token  *string `json:"token,omitempty" maxLength:"200" doc:"the provider's name for the card; required with method card, left out with wallet"`
 }
 
 func (d Deps) place(ctx context.Context, in placeInput) (web.Reply[orders.Order], error) {

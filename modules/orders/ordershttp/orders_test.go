@@ -118,8 +118,10 @@ func TestPlaceRefuses(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, post(b, ada("k-"+name)).Status, name)
 	}
 	wallet := body()
+	wallet["payment"] = object{"method": "wallet", "token": "tok_visa"}
+	post(wallet, ada("k-wallet")).RequireCode(http.StatusUnprocessableEntity, "order.invalid")
 	wallet["payment"] = object{"method": "wallet"}
-	post(wallet, ada("k-wallet")).RequireCode(http.StatusUnprocessableEntity, "payment.method_unsupported")
+	require.Equal(t, orders.ByWallet, post(wallet, ada("k-wallet-2")).Require(http.StatusAccepted).Get("payment_method"))
 	unknown := body()
 	unknown["coupon"] = "x"
 	post(unknown, ada("k-unknown")).Require(http.StatusBadRequest)

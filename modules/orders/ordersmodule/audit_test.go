@@ -13,8 +13,10 @@ import (
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/modules/inventory"
 	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/orderstest"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // audit runs all checks as they would see the shop later, and gives the findings
@@ -37,7 +39,10 @@ func TestAuditFindsNothingInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testenv.SQLite(t, "test"))
 	b.place("tok_declined")
-	confirmed, shipped, delivered := b.place("tok_visa"), b.place("tok_visa"), b.place("tok_visa")
+	confirmed, shipped, delivered, credit := b.place("tok_visa"), b.place("tok_visa"), b.place("tok_visa"), b.place(orderstest.Wallet)
+	b.dispatch(credit.ID)
+	b.captureHold(credit.ID)
+	require.Equal(t, orders.Shipped, b.get(credit.ID).Status)
 	b.shop.Shipment(confirmed.ID, func(s *shipping.Shipment) { s.ID, s.Status = "ship-"+confirmed.ID, shipping.Pending })
 	b.shipment(shipping.ShipmentCreated, confirmed.ID)
 	for _, o := range []orders.Order{shipped, delivered} {
@@ -75,6 +80,18 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 			b.dispatch(o.ID)
 			b.capture(o.ID)
 			b.shop.Payment(o.ID, func(p *payments.Payment) { p.Refunded.Amount = 300 })
+		}},
+		"a hold let go": {orderstest.Wallet, "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Held(o.ID, func(h *wallet.Hold) { h.Status = wallet.Released })
+		}},
+		"a hold of another amount": {orderstest.Wallet, "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shop.Held(o.ID, func(h *wallet.Hold) { h.Amount.Amount-- })
+		}},
+		"a hold of a cancelled order": {orderstest.Wallet, "orders.payment_matches", func(b *bundle, o orders.Order) {
+			b.shipment(shipping.ShipmentCreated, o.ID)
+			b.shipment(shipping.ShipmentCancelled, o.ID)
+			b.shop.Shipment(o.ID, func(s *shipping.Shipment) { s.Status = shipping.Cancelled })
+			b.shop.Reservation(o.ID, func(r *inventory.Reservation) { r.Status = inventory.Released })
 		}},
 		"stock not sold": {"tok_visa", "orders.stock_matches", func(b *bundle, o orders.Order) {
 			b.shop.Reservation(o.ID, func(r *inventory.Reservation) { r.Status = inventory.Released })

@@ -1,6 +1,7 @@
 package ordersmodule_test
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders/orderstest"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 func TestCheckoutTakesEverythingOnce(t *testing.T) {
@@ -48,16 +50,22 @@ func TestCheckoutUndoesWhatItDid(t *testing.T) {
 		err    error
 		reason string
 		voided int
+		token  string // empty: tok_visa
 	}{
-		{"pricing.quote", pricing.InvalidPromotion.Errorf("no"), orders.PromotionInvalid, 0},
-		{"pricing.quote", pricing.ShippingUnavailable.Errorf("no"), orders.ShippingUnavailable, 0},
-		{"pricing.quote", pricing.InvalidQuote.Errorf("no"), orders.PriceUnknown, 0},
-		{"inventory.hold", inventory.UnknownSKU.Errorf("no"), orders.StockInsufficient, 0},
-		{"payments.authorize", payments.Declined.Errorf("no"), orders.PaymentDeclined, 1},
-		{"payments.authorize", payments.InvalidPayment.Errorf("no"), orders.PaymentDeclined, 1},
-		{"payments.authorize", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1},
-		{"payments.authorize", fault.Forbidden.Errorf("no"), orders.PaymentUnavailable, 1},
-		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1},
+		{"pricing.quote", pricing.InvalidPromotion.Errorf("no"), orders.PromotionInvalid, 0, ""},
+		{"pricing.quote", pricing.ShippingUnavailable.Errorf("no"), orders.ShippingUnavailable, 0, ""},
+		{"pricing.quote", pricing.InvalidQuote.Errorf("no"), orders.PriceUnknown, 0, ""},
+		{"inventory.hold", inventory.UnknownSKU.Errorf("no"), orders.StockInsufficient, 0, ""},
+		{"payments.authorize", payments.Declined.Errorf("no"), orders.PaymentDeclined, 1, ""},
+		{"payments.authorize", payments.InvalidPayment.Errorf("no"), orders.PaymentDeclined, 1, ""},
+		{"payments.authorize", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1, ""},
+		{"payments.authorize", fault.Forbidden.Errorf("no"), orders.PaymentUnavailable, 1, ""},
+		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1, ""},
+		{"wallet.hold", wallet.InsufficientFunds.Errorf("no"), orders.PaymentDeclined, 1, orderstest.Wallet},
+		{"wallet.hold", wallet.HoldReleased.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
+		{"wallet.hold", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
+		{"wallet.hold", fault.DeadlineExceeded.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
+		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1, orderstest.Wallet},
 	} {
 		stock := b.shop.Stock(orderstest.InStock)
 		b.shop.Before(func(method, _ string) error {
@@ -67,7 +75,8 @@ func TestCheckoutUndoesWhatItDid(t *testing.T) {
 			return nil
 		})
 		user := b.buyer(2)
-		order := orderstest.MustPlace(t, b.Service, user, "tok_visa")
+		credit := b.shop.Credit(user)
+		order := orderstest.MustPlace(t, b.Service, user, cmp.Or(c.token, "tok_visa"))
 		name := c.method + " " + c.err.Error()
 		require.Equal(t, orders.Rejected, order.Status, name)
 		require.Equal(t, c.reason, order.Reason, name)
@@ -75,7 +84,13 @@ func TestCheckoutUndoesWhatItDid(t *testing.T) {
 		require.Equal(t, []string{"orders.rejected"}, b.published(order.ID), name)
 		require.Equal(t, stock, b.shop.Stock(orderstest.InStock), name)
 		require.True(t, b.shop.Released(order.ID), name)
-		require.Equal(t, c.voided, b.shop.Calls("payments.void", order.ID), name)
+		undo, other := "payments.void", "wallet.release"
+		if c.token == orderstest.Wallet {
+			undo, other = other, undo
+		}
+		require.Equal(t, c.voided, b.shop.Calls(undo, order.ID), name)
+		require.Zero(t, b.shop.Calls(other, order.ID), name)
+		require.Equal(t, credit, b.shop.Credit(user), name)
 		require.Equal(t, 1, b.shop.Left(user), "the cart is kept")
 	}
 }
@@ -108,35 +123,45 @@ func TestCheckoutOutlastsTrouble(t *testing.T) {
 func TestCheckoutGoesOnAfterRestart(t *testing.T) {
 	t.Parallel()
 	testenv.Each(t, func(t *testing.T, db *database.DB) {
-		require.NoError(t, db.Migrate(t.Context(), ordersmodule.Migrations()...))
-		shop := orderstest.NewShop()
-		first := build(t, db, shop)
-		cancel, ended := first.run()
-		reached, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		shop.Before(func(method, _ string) error {
-			if method == "payments.authorize" {
-				once.Do(func() { close(reached) })
-				<-release
-			}
-			return nil
-		})
-		req := orderstest.Request(first.buyer(1), "tok_visa")
-		req.WaitMillis = 0
-		order, err := first.Service.Place(orderstest.As(req.UserID), req)
-		require.NoError(t, err)
-		<-reached
-		cancel()
-		close(release)
-		ended()
-		require.Equal(t, orders.Pending, first.get(order.ID).Status)
-
-		second := build(t, db, shop)
-		second.run()
-		second.becomes(order.ID, orders.Confirmed)
-		require.Equal(t, []string{"orders.confirmed"}, second.published(order.ID))
-		require.Equal(t, int64(1_000_000-1), shop.Stock(orderstest.InStock))
+		for token, method := range map[string]string{"tok_visa": "payments.authorize", orderstest.Wallet: "wallet.hold"} {
+			goesOnAfterRestart(t, db, token, method)
+		}
 	})
+}
+
+func goesOnAfterRestart(t *testing.T, db *database.DB, token, in string) {
+	t.Helper()
+	require.NoError(t, db.Migrate(t.Context(), ordersmodule.Migrations()...))
+	shop := orderstest.NewShop()
+	first := build(t, db, shop)
+	cancel, ended := first.run()
+	reached, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	shop.Before(func(method, _ string) error {
+		if method == in {
+			once.Do(func() { close(reached) })
+			<-release
+		}
+		return nil
+	})
+	req := orderstest.Request(first.buyer(1), token)
+	req.WaitMillis = 0
+	order, err := first.Service.Place(orderstest.As(req.UserID), req)
+	require.NoError(t, err)
+	<-reached
+	cancel()
+	close(release)
+	ended()
+	require.Equal(t, orders.Pending, first.get(order.ID).Status)
+
+	second := build(t, db, shop)
+	second.run()
+	second.becomes(order.ID, orders.Confirmed)
+	require.Equal(t, []string{"orders.confirmed"}, second.published(order.ID))
+	require.Equal(t, int64(1_000_000-1), shop.Stock(orderstest.InStock))
+	if token == orderstest.Wallet {
+		require.Equal(t, 1_000_000-second.get(order.ID).Totals.Total.Amount, shop.Credit(req.UserID))
+	}
 }
 
 func TestFreeOrdersNeedNoPayment(t *testing.T) {

@@ -10,8 +10,10 @@ import (
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/orders/orderstest"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 func TestFulfilment(t *testing.T) {
@@ -28,6 +30,34 @@ func TestFulfilment(t *testing.T) {
 		b.deliver(order.ID)
 		require.Equal(t, orders.Delivered, b.get(order.ID).Status)
 		require.Equal(t, []string{"orders.confirmed", "orders.shipped", "orders.delivered"}, b.published(order.ID))
+	})
+}
+
+// An order that is paid from a wallet is shipped when the wallet has paid; what
+// the wallet does besides is none of its business.
+func TestFulfilmentByWallet(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		user := b.buyer(2)
+		order := orderstest.MustPlace(t, b.Service, user, orderstest.Wallet)
+		require.Equal(t, orders.ByWallet, order.PaymentMethod)
+		require.Zero(t, b.shop.Calls("payments.authorize", order.ID))
+		require.Equal(t, 1_000_000-order.Totals.Total.Amount, b.shop.Credit(user))
+		b.tell(func(v int64) event.Event {
+			return wallet.WasDeposited.New(user, v, wallet.Changed{UserID: user, Reference: "deposit"})
+		})
+		b.dispatch(order.ID)
+		require.Equal(t, orders.Confirmed, b.get(order.ID).Status, "not paid yet")
+		b.captureHold(order.ID)
+		require.Equal(t, orders.Shipped, b.get(order.ID).Status)
+		b.deliver(order.ID)
+		require.Equal(t, []string{"orders.confirmed", "orders.shipped", "orders.delivered"}, b.published(order.ID))
+		b.tell(func(v int64) event.Event {
+			return wallet.WasRefunded.New(user, v, wallet.Changed{UserID: user, Reference: order.ID, Amount: order.Totals.Total})
+		})
+		last := b.get(order.ID).History
+		require.Equal(t, "refunded "+order.Totals.Total.String(), last[len(last)-1].Detail)
 	})
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // lease is how long after a crash another process takes a checkout over: a
@@ -48,6 +49,7 @@ type Deps struct {
 	Inventory inventory.Service
 	Payments  payments.Service
 	Shipping  shipping.Service
+	Wallet    wallet.Service
 }
 
 // Module is what the shop runs of this context.
@@ -69,8 +71,8 @@ func New(d Deps) (*Module, error) {
 		return nil, errors.New("orders: DB, Now, NewID and Log are required")
 	case len(d.Currency) != 3:
 		return nil, errors.New("orders: the store's currency must be an ISO 4217 code such as USD")
-	case d.Cart == nil || d.Pricing == nil || d.Inventory == nil || d.Payments == nil || d.Shipping == nil:
-		return nil, errors.New("orders: Cart, Pricing, Inventory, Payments and Shipping are required")
+	case d.Cart == nil || d.Pricing == nil || d.Inventory == nil || d.Payments == nil || d.Shipping == nil || d.Wallet == nil:
+		return nil, errors.New("orders: Cart, Pricing, Inventory, Payments, Shipping and Wallet are required")
 	}
 	decided, err := newMetrics(d.Metrics)
 	if err != nil {
@@ -82,7 +84,7 @@ func New(d Deps) (*Module, error) {
 	service := core.NewService(core.Deps{
 		Store: store.Store{DB: d.DB}, Events: outbox, Sagas: sagas, Keys: keys,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency, Decided: decided,
-		Cart: d.Cart, Pricing: d.Pricing, Inventory: d.Inventory, Payments: d.Payments, Shipping: d.Shipping,
+		Cart: d.Cart, Pricing: d.Pricing, Inventory: d.Inventory, Payments: d.Payments, Shipping: d.Shipping, Wallet: d.Wallet,
 	})
 	consumer := event.NewConsumer(d.DB, d.Now)
 	service.Follow(consumer)

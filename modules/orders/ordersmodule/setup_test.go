@@ -21,6 +21,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders/orderstest"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 const patience = 20 * time.Second
@@ -52,7 +53,7 @@ func build(t *testing.T, db *database.DB, shop *orderstest.Shop) *bundle {
 	module, err := ordersmodule.New(ordersmodule.Deps{
 		DB: db, NewID: id.V7, Currency: "USD", Log: slog.New(slog.DiscardHandler),
 		Now:  func() time.Time { return clock.System().Add(time.Duration(late.Load())) },
-		Cart: shop.Cart, Pricing: shop.Pricing, Inventory: shop.Inventory, Payments: shop.Payments, Shipping: shop.Shipping,
+		Cart: shop.Cart, Pricing: shop.Pricing, Inventory: shop.Inventory, Payments: shop.Payments, Shipping: shop.Shipping, Wallet: shop.Wallet,
 	})
 	require.NoError(t, err)
 	return &bundle{Module: module, t: t, db: db, shop: shop, late: late, versions: map[string]int64{}}
@@ -79,6 +80,7 @@ func (b *bundle) harness() orderstest.Harness {
 		Service: b.Service,
 		NewUser: func(*testing.T) string { return id.V7() },
 		Fill:    func(_ *testing.T, user string, items ...cart.CartRef) { b.shop.Fill(user, items...) },
+		Fund:    func(_ *testing.T, user string, cents int64) { b.shop.Fund(user, cents) },
 		InStock: orderstest.InStock, SoldOut: orderstest.SoldOut, Unpriced: orderstest.Unpriced,
 		Dispatch: func(_ *testing.T, orderID string) { b.dispatch(orderID); b.capture(orderID) },
 	}
@@ -88,6 +90,7 @@ func (b *bundle) harness() orderstest.Harness {
 func (b *bundle) buyer(mugs int) string {
 	user := id.V7()
 	b.shop.Fill(user, cart.CartRef{SKU: orderstest.InStock, Quantity: mugs})
+	b.shop.Fund(user, 1_000_000)
 	return user
 }
 
@@ -150,6 +153,16 @@ func (b *bundle) capture(orderID string) {
 	b.shop.Payment(orderID, func(p *payments.Payment) { p.Status, p.Captured = payments.Captured, p.Amount })
 	b.payment(payments.PaymentAuthorised, orderID, b.get(orderID).Totals.Total.Amount)
 	b.payment(payments.PaymentCaptured, orderID, b.get(orderID).Totals.Total.Amount)
+}
+
+// captureHold tells that the wallet of an order's buyer paid.
+func (b *bundle) captureHold(orderID string) {
+	b.t.Helper()
+	b.shop.Held(orderID, func(h *wallet.Hold) { h.Status = wallet.Captured })
+	order := b.get(orderID)
+	b.tell(func(v int64) event.Event {
+		return wallet.HoldCaptured.New(order.UserID, v, wallet.Changed{UserID: order.UserID, Reference: orderID, Amount: order.Totals.Total})
+	})
 }
 
 func (b *bundle) deliver(orderID string) {

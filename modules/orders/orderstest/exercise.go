@@ -25,6 +25,7 @@ type Harness struct {
 	Service orders.Service
 	NewUser func(t *testing.T) string
 	Fill    func(t *testing.T, user string, items ...cart.CartRef) // puts these into the user's cart
+	Fund    func(t *testing.T, user string, cents int64)           // puts store credit into the user's wallet
 
 	InStock  string // a SKU with a price and at least 1,000 pieces
 	SoldOut  string // a SKU with a price and no pieces
@@ -50,13 +51,20 @@ func Staff() context.Context {
 	return port.WithPrincipal(context.Background(), port.Principal{Subject: "staff", Roles: []string{port.RoleStaff}})
 }
 
+// Wallet stands for a card's token where the wallet pays.
+const Wallet = "wallet"
+
 // Request asks for an order of what is in the user's cart, paid with a token of
-// the sandbox provider, and waits until it is decided.
+// the sandbox provider or from the Wallet, and waits until it is decided.
 func Request(user, token string) orders.PlaceRequest {
-	return orders.PlaceRequest{
+	req := orders.PlaceRequest{
 		UserID: user, ShippingMethod: "standard", PaymentMethod: "card", PaymentToken: token, WaitMillis: wait,
 		ShippingAddress: orders.Address{Name: "Ada Lovelace", Line1: "12 St James's Square", City: "London", PostalCode: "SW1Y 4LB", Country: "GB"},
 	}
+	if token == Wallet {
+		req.PaymentMethod, req.PaymentToken = orders.ByWallet, ""
+	}
+	return req
 }
 
 // MustPlace places an order and waits until it is decided.
@@ -81,6 +89,7 @@ func MustGet(t *testing.T, svc orders.Service, orderID string) orders.Order {
 func Exercise(t *testing.T, setup func(t *testing.T) Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
 		"confirmed":         confirmed,
+		"paid by wallet":    paidByWallet,
 		"rejected":          rejected,
 		"refused":           refused,
 		"placed and polled": polled,
@@ -126,6 +135,22 @@ func confirmed(t *testing.T, h Harness) {
 	require.Equal(t, orders.Confirmed, order.History[1].Status)
 }
 
+// paidByWallet buys without money, with just enough, and without again.
+func paidByWallet(t *testing.T, h Harness) {
+	user := buyer(t, h)
+	unfunded := MustPlace(t, h.Service, user, Wallet)
+	require.Equal(t, []string{orders.Rejected, orders.PaymentDeclined}, []string{unfunded.Status, unfunded.Reason})
+	h.Fund(t, user, unfunded.Totals.Total.Amount)
+	order := MustPlace(t, h.Service, user, Wallet)
+	require.Equal(t, orders.Confirmed, order.Status)
+	require.Equal(t, orders.ByWallet, order.PaymentMethod)
+	require.Empty(t, order.PaymentID)
+	h.Fill(t, user, cart.CartRef{SKU: h.InStock, Quantity: 2})
+	again := MustPlace(t, h.Service, user, Wallet)
+	require.Equal(t, orders.Rejected, again.Status)
+	require.Contains(t, []string{orders.PaymentDeclined, orders.CartEmpty}, again.Reason) // the first may empty the cart late
+}
+
 func rejected(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name, sku, token, reason string
@@ -168,7 +193,8 @@ func refused(t *testing.T, h Harness) {
 		"no method":     {func(r *orders.PlaceRequest) { r.ShippingMethod = "pigeon" }, orders.InvalidOrder},
 		"no token":      {func(r *orders.PlaceRequest) { r.PaymentToken = "" }, orders.InvalidOrder},
 		"long wait":     {func(r *orders.PlaceRequest) { r.WaitMillis = wait + 1 }, orders.InvalidOrder},
-		"wallet":        {func(r *orders.PlaceRequest) { r.PaymentMethod, r.PaymentToken = "wallet", "" }, orders.MethodUnsupported},
+		"no way to pay": {func(r *orders.PlaceRequest) { r.PaymentMethod = "cheque" }, orders.InvalidOrder},
+		"wallet + card": {func(r *orders.PlaceRequest) { r.PaymentMethod = orders.ByWallet }, orders.InvalidOrder},
 		"somebody else": {func(r *orders.PlaceRequest) { r.UserID = "x" + r.UserID }, fault.Forbidden},
 	} {
 		req := Request(user, "tok_visa")

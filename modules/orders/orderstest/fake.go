@@ -26,6 +26,7 @@ type Fake struct {
 
 	mu      sync.Mutex
 	carts   map[string][]cart.CartRef
+	credit  map[string]int64
 	orders  []orders.Order // oldest first
 	answers map[port.IdempotencyKey]orders.Order
 }
@@ -34,7 +35,7 @@ var _ orders.Service = (*Fake)(nil)
 
 // NewFake makes a shop without orders.
 func NewFake() *Fake {
-	return &Fake{carts: map[string][]cart.CartRef{}, answers: map[port.IdempotencyKey]orders.Order{}}
+	return &Fake{carts: map[string][]cart.CartRef{}, credit: map[string]int64{}, answers: map[port.IdempotencyKey]orders.Order{}}
 }
 
 // Fill puts items into a user's cart.
@@ -42,6 +43,13 @@ func (f *Fake) Fill(user string, items ...cart.CartRef) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.carts[user] = append(f.carts[user], items...)
+}
+
+// Fund gives a user store credit.
+func (f *Fake) Fund(user string, cents int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.credit[user] += cents
 }
 
 // Become gives an order another status, as events would.
@@ -62,11 +70,10 @@ func (f *Fake) Place(ctx context.Context, req orders.PlaceRequest) (orders.Order
 	switch {
 	case req.UserID == "" || !port.PrincipalFrom(ctx).MayActFor(req.UserID):
 		return orders.Order{}, fault.Forbidden.Errorf("not for oneself")
-	case req.PaymentMethod == "wallet":
-		return orders.Order{}, orders.MethodUnsupported.Errorf("wallet")
 	case strings.TrimSpace(a.Name) == "", len(a.Country) != 2, a.Country != strings.ToUpper(a.Country),
 		req.ShippingMethod != "standard" && req.ShippingMethod != "express",
-		req.PaymentToken == "", req.WaitMillis < 0, req.WaitMillis > wait:
+		req.PaymentMethod != orders.ByCard && req.PaymentMethod != orders.ByWallet,
+		(req.PaymentToken == "") != (req.PaymentMethod == orders.ByWallet), req.WaitMillis < 0, req.WaitMillis > wait:
 		return orders.Order{}, orders.InvalidOrder.Errorf("invalid")
 	}
 	f.mu.Lock()
@@ -104,7 +111,7 @@ func bill(o *orders.Order) {
 func (f *Fake) checkout(req orders.PlaceRequest) orders.Order {
 	o := orders.Order{
 		ID: id.V7(), UserID: req.UserID, Status: orders.Pending, ShippingAddress: req.ShippingAddress,
-		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, CreatedAt: now(), Lines: []orders.Line{},
+		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, PaymentMethod: req.PaymentMethod, CreatedAt: now(), Lines: []orders.Line{},
 		Totals:  orders.Totals{Subtotal: usd(0), Discount: usd(0), Shipping: usd(0), Tax: usd(0), Total: usd(0)},
 		History: []orders.Change{{At: now(), Status: orders.Pending, Detail: "placed"}},
 	}
@@ -132,6 +139,15 @@ func (f *Fake) checkout(req orders.PlaceRequest) orders.Order {
 	case req.PaymentToken == "tok_error":
 		bill(&o)
 		turn(&o, orders.Rejected, orders.PaymentUnavailable)
+	case req.PaymentMethod == orders.ByWallet:
+		bill(&o)
+		if f.credit[req.UserID] < o.Totals.Total.Amount {
+			turn(&o, orders.Rejected, orders.PaymentDeclined)
+			break
+		}
+		f.credit[req.UserID] -= o.Totals.Total.Amount
+		turn(&o, orders.Confirmed, "")
+		delete(f.carts, req.UserID)
 	default:
 		bill(&o)
 		o.PaymentID = "pay-" + o.ID

@@ -25,6 +25,7 @@ func TestFakeKeepsTheContract(t *testing.T) {
 				Service: orders.NewClient(conn),
 				NewUser: func(*testing.T) string { return id.V7() },
 				Fill:    func(_ *testing.T, user string, items ...cart.CartRef) { fake.Fill(user, items...) },
+				Fund:    func(_ *testing.T, user string, cents int64) { fake.Fund(user, cents) },
 				InStock: orderstest.InStock, SoldOut: orderstest.SoldOut, Unpriced: orderstest.Unpriced,
 				Dispatch: func(_ *testing.T, orderID string) { fake.Become(orderID, orders.Shipped) },
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // Shop is the contexts around orders, in memory and without their fine print.
@@ -20,6 +21,7 @@ type Shop struct {
 	Inventory inventory.Service
 	Payments  payments.Service
 	Shipping  shipping.Service
+	Wallet    wallet.Service
 
 	mu           sync.Mutex
 	before       func(method, order string) error
@@ -32,6 +34,8 @@ type Shop struct {
 	reservations map[string]inventory.Reservation
 	payments     map[string]payments.Payment
 	shipments    map[string]shipping.Shipment
+	credit       map[string]int64 // available, by user
+	holds        map[string]wallet.Hold
 }
 
 // SKUs of the shop.
@@ -55,9 +59,10 @@ func NewShop() *Shop {
 		stock:  map[string]int64{InStock: 1_000_000, SoldOut: 0, Unpriced: 10},
 		quotes: map[string]pricing.Quote{}, released: map[string]bool{},
 		reservations: map[string]inventory.Reservation{}, payments: map[string]payments.Payment{}, shipments: map[string]shipping.Shipment{},
+		credit: map[string]int64{}, holds: map[string]wallet.Hold{},
 	}
 	s.Cart, s.Pricing, s.Inventory = carts{shop: s}, prices{shop: s}, stocks{shop: s}
-	s.Payments, s.Shipping = cashier{shop: s}, parcels{shop: s}
+	s.Payments, s.Shipping, s.Wallet = cashier{shop: s}, parcels{shop: s}, purses{shop: s}
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 const (
@@ -72,6 +73,9 @@ func (s *Service) auditTotals(_ context.Context, o *Order) (string, error) {
 }
 
 func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
+	if o.PaymentMethod == orders.ByWallet {
+		return s.auditHold(ctx, o)
+	}
 	p, err := s.payments.ByOrder(ctx, payments.OrderRequest{OrderID: o.ID})
 	if errors.Is(err, payments.PaymentNotFound) {
 		if o.stands() && o.Totals.Total.IsPositive() {
@@ -98,6 +102,33 @@ func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
 		return "", nil
 	}
 	return seen, nil
+}
+
+// auditHold is auditPayment for an order that is paid from a wallet.
+func (s *Service) auditHold(ctx context.Context, o *Order) (string, error) {
+	h, err := s.wallet.ByOrder(ctx, wallet.OrderRequest{OrderID: o.ID})
+	if errors.Is(err, wallet.HoldNotFound) {
+		if o.stands() && o.Totals.Total.IsPositive() {
+			return fmt.Sprintf("it is %s but its wallet holds nothing for it", o.Status), nil
+		}
+		return "", nil
+	}
+	if err != nil || s.recent(h.UpdatedAt) {
+		return "", err
+	}
+	var ok bool
+	switch o.Status {
+	case orders.Confirmed:
+		ok = h.Status == wallet.Held && h.Amount == o.Totals.Total
+	case orders.Shipped, orders.Delivered:
+		ok = h.Status == wallet.Captured && h.Amount == o.Totals.Total
+	default:
+		ok = h.Status == wallet.Released || h.Status == wallet.Refunded
+	}
+	if ok && h.UserID == o.UserID {
+		return "", nil
+	}
+	return fmt.Sprintf("it is %s with a total of %v, but its hold of %v is %s", o.Status, o.Totals.Total, h.Amount, h.Status), nil
 }
 
 func (s *Service) auditStock(ctx context.Context, o *Order) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // A checkout must be over well before quotes and reservations expire (15 min).
@@ -56,6 +57,7 @@ type Checkout struct {
 	Country        string              `json:"country"`
 	ShippingMethod string              `json:"shipping_method"`
 	PromoCode      string              `json:"promo_code,omitempty"`
+	Method         string              `json:"method,omitempty"` // of payment; empty in checkouts begun before there were wallets: by card
 	Token          string              `json:"token,omitempty"`
 	Quote          *pricing.Quote      `json:"quote,omitempty"`
 	PaymentID      string              `json:"payment_id,omitempty"`
@@ -95,10 +97,17 @@ func (s *Service) releaseStock(ctx context.Context, order string, _ *Checkout) e
 	return err
 }
 
-// authorise asks for the quoted total. Where a promotion made everything free
-// there is nothing to ask for.
+// authorise asks for the quoted total, of the card or of the wallet. Where a
+// promotion made everything free there is nothing to ask for.
 func (s *Service) authorise(ctx context.Context, order string, c *Checkout) error {
-	if c.Quote.Total.Amount > 0 {
+	switch {
+	case c.Quote.Total.Amount == 0:
+	case c.Method == orders.ByWallet:
+		_, err := s.wallet.Hold(ctx, wallet.HoldRequest{OrderID: order, UserID: c.UserID, Amount: c.Quote.Total})
+		if err != nil {
+			return because(err, orders.PaymentUnavailable)
+		}
+	default:
 		payment, err := s.payments.Authorize(ctx, payments.AuthorizeRequest{
 			OrderID: order, UserID: c.UserID, Amount: c.Quote.Total, Token: c.Token,
 		})
@@ -114,6 +123,10 @@ func (s *Service) authorise(ctx context.Context, order string, c *Checkout) erro
 // void is done for an authorisation without known outcome too: it makes a late one impossible.
 func (s *Service) void(ctx context.Context, order string, c *Checkout) error {
 	c.Token = ""
+	if c.Method == orders.ByWallet {
+		_, err := s.wallet.Release(ctx, wallet.ReleaseRequest{OrderID: order, UserID: c.UserID})
+		return err
+	}
 	_, err := s.payments.Void(ctx, payments.OrderRequest{OrderID: order})
 	return err
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
-// Follow makes c bring the orders along with what shipping and payments tell.
+// Follow makes c bring the orders along with what shipping, payments and wallets tell.
 // Events of different topics have no order among them: each handler takes its
 // event in any status of the order, and leaves alone what is settled.
 func (s *Service) Follow(c *event.Consumer) {
@@ -21,6 +23,8 @@ func (s *Service) Follow(c *event.Consumer) {
 	event.On(c, shipping.ShipmentDelivered, s.shipmentDelivered)
 	event.On(c, shipping.ShipmentCancelled, s.shipmentCancelled)
 	event.On(c, payments.PaymentRefunded, s.paymentRefunded)
+	event.On(c, wallet.HoldCaptured, s.holdCaptured)
+	event.On(c, wallet.WasRefunded, s.holdRefunded)
 }
 
 func (s *Service) shipmentCreated(ctx context.Context, _ event.Meta, e shipping.ShipmentChanged) error {
@@ -35,7 +39,7 @@ func (s *Service) shipmentCreated(ctx context.Context, _ event.Meta, e shipping.
 func (s *Service) shipmentDispatched(ctx context.Context, m event.Meta, e shipping.ShipmentChanged) error {
 	return s.change(ctx, e.OrderID, func(o *Order) error {
 		o.note(s.now(), fmt.Sprintf("handed to %s, tracking number %s", e.Carrier, e.TrackingNumber))
-		if o.Status == orders.Confirmed && o.PaymentID == "" {
+		if o.Status == orders.Confirmed && o.Totals.Total.IsZero() {
 			return o.Ship(s.now())
 		}
 		return nil
@@ -43,7 +47,16 @@ func (s *Service) shipmentDispatched(ctx context.Context, m event.Meta, e shippi
 }
 
 func (s *Service) paymentCaptured(ctx context.Context, _ event.Meta, e payments.PaymentChanged) error {
-	return s.change(ctx, e.OrderID, func(o *Order) error {
+	return s.paid(ctx, e.OrderID)
+}
+
+func (s *Service) holdCaptured(ctx context.Context, _ event.Meta, e wallet.Changed) error {
+	return s.paid(ctx, e.Reference)
+}
+
+// paid ships an order whose money was taken.
+func (s *Service) paid(ctx context.Context, orderID string) error {
+	return s.change(ctx, orderID, func(o *Order) error {
 		if o.Status != orders.Confirmed {
 			return nil
 		}
@@ -76,13 +89,21 @@ func (s *Service) shipmentCancelled(ctx context.Context, _ event.Meta, e shippin
 }
 
 func (s *Service) paymentRefunded(ctx context.Context, _ event.Meta, e payments.PaymentChanged) error {
-	return s.change(ctx, e.OrderID, func(o *Order) error {
-		refunded, err := o.Refunded.Add(e.Amount)
+	return s.refunded(ctx, e.OrderID, e.Amount)
+}
+
+func (s *Service) holdRefunded(ctx context.Context, _ event.Meta, e wallet.Changed) error {
+	return s.refunded(ctx, e.Reference, e.Amount)
+}
+
+func (s *Service) refunded(ctx context.Context, orderID string, amount money.Money) error {
+	return s.change(ctx, orderID, func(o *Order) error {
+		refunded, err := o.Refunded.Add(amount)
 		if err != nil {
 			return fmt.Errorf("refund of order %s: %w", o.ID, err)
 		}
 		o.Refunded = refunded
-		o.note(s.now(), fmt.Sprintf("refunded %v", e.Amount))
+		o.note(s.now(), fmt.Sprintf("refunded %v", amount))
 		return nil
 	})
 }

@@ -36,13 +36,14 @@ func newOrder(id, currency string, req orders.PlaceRequest, basket cart.Cart, at
 		ID: id, Number: numberOf(id), UserID: req.UserID, Status: orders.Pending, Lines: lines,
 		Totals:          orders.Totals{Subtotal: zero, Discount: zero, Shipping: zero, Tax: zero, Total: zero},
 		ShippingAddress: req.ShippingAddress, ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode,
-		CreatedAt: at,
+		PaymentMethod: req.PaymentMethod, CreatedAt: at,
 	}}
 	o.note(at, "placed")
 	return o
 }
 
-// Confirm ends a good checkout: the order is priced and will be paid by this payment.
+// Confirm ends a good checkout: the order is priced and will be paid by this
+// payment; by none if it costs nothing or its wallet holds the money.
 func (o *Order) Confirm(b Bill, paymentID string, at time.Time) error {
 	if err := o.from(orders.Pending); err != nil {
 		return err

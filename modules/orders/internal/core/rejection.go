@@ -9,6 +9,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // reasons are those that an order can be rejected for.
@@ -35,6 +36,8 @@ var meanings = []struct {
 	{payments.Declined, orders.PaymentDeclined},
 	{payments.InvalidPayment, orders.PaymentDeclined},
 	{payments.ProviderUnavailable, orders.PaymentUnavailable},
+	{wallet.InsufficientFunds, orders.PaymentDeclined},
+	{wallet.InvalidRequest, orders.PaymentDeclined},
 }
 
 // because turns a neighbour's error into a fault whose code is the reason that

@@ -52,18 +52,20 @@ func checkPlacement(ctx context.Context, req orders.PlaceRequest) error {
 	if req.WaitMillis < 0 || req.WaitMillis > maxWait {
 		wrong.WithField("header/Prefer", "the wait must be between 0 and 10 seconds")
 	}
-	if req.PaymentMethod != "card" && req.PaymentMethod != "wallet" {
-		wrong.WithField("/payment/method", `must be "card"`)
-	}
-	if req.PaymentMethod == "card" && (req.PaymentToken == "" || len(req.PaymentToken) > maxText) {
-		wrong.WithField("/payment/token", "must be the provider's name for the card")
+	switch req.PaymentMethod {
+	case orders.ByCard:
+		if req.PaymentToken == "" || len(req.PaymentToken) > maxText {
+			wrong.WithField("/payment/token", "must be the provider's name for the card")
+		}
+	case orders.ByWallet:
+		if req.PaymentToken != "" {
+			wrong.WithField("/payment/token", "must be left out: a wallet needs no card")
+		}
+	default:
+		wrong.WithField("/payment/method", `must be "card" or "wallet"`)
 	}
 	if len(wrong.Fields) > 0 {
 		return wrong
-	}
-	if req.PaymentMethod != "card" {
-		return orders.MethodUnsupported.Errorf("paying with %s is not supported yet: pay with a card", req.PaymentMethod).
-			WithField("/payment/method", `must be "card"`)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/pricing"
 	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
 // Store keeps orders. Insert, Lock and Update need the transaction that ctx carries.
@@ -62,6 +63,7 @@ type Deps struct {
 	Inventory inventory.Service
 	Payments  payments.Service
 	Shipping  shipping.Service
+	Wallet    wallet.Service
 }
 
 // Service answers the contract.
@@ -80,6 +82,7 @@ type Service struct {
 	inventory inventory.Service
 	payments  payments.Service
 	shipping  shipping.Service
+	wallet    wallet.Service
 
 	checkouts     *saga.Saga[Checkout]
 	emptyings     *saga.Saga[Emptying]
@@ -93,7 +96,7 @@ func NewService(d Deps) *Service {
 	s := &Service{
 		store: d.Store, events: d.Events, keys: d.Keys, now: d.Now, newID: d.NewID, currency: d.Currency,
 		decided: d.Decided, sagas: d.Sagas,
-		cart: d.Cart, pricing: d.Pricing, inventory: d.Inventory, payments: d.Payments, shipping: d.Shipping,
+		cart: d.Cart, pricing: d.Pricing, inventory: d.Inventory, payments: d.Payments, shipping: d.Shipping, wallet: d.Wallet,
 	}
 	s.checkouts = saga.Register(d.Sagas, s.checkout())
 	s.emptyings = saga.Register(d.Sagas, s.emptyingCart())

@@ -31,6 +31,7 @@ type row struct {
 	ShippingAddress string
 	ShippingMethod  string
 	PromoCode       string
+	PaymentMethod   string
 	PaymentID       string
 	ShipmentID      string
 	Cancelling      string
@@ -62,7 +63,7 @@ func rowOf(o *core.Order) (row, error) {
 		Subtotal: o.Totals.Subtotal.Amount, Discount: o.Totals.Discount.Amount, Shipping: o.Totals.Shipping.Amount,
 		Tax: o.Totals.Tax.Amount, Total: o.Totals.Total.Amount, Refunded: o.Refunded.Amount, WeightGrams: o.WeightGrams,
 		ShippingAddress: string(address), ShippingMethod: o.ShippingMethod, PromoCode: o.PromoCode,
-		PaymentID: o.PaymentID, ShipmentID: o.ShipmentID,
+		PaymentMethod: o.PaymentMethod, PaymentID: o.PaymentID, ShipmentID: o.ShipmentID,
 		Cancelling: o.Cancelling, DeliveredEarly: o.DeliveredEarly, History: string(history),
 		CreatedAt: database.At(o.CreatedAt), UpdatedAt: database.At(o.UpdatedAt),
 	}, nil
@@ -77,7 +78,7 @@ func (r row) order() (*core.Order, error) {
 				Subtotal: in(r.Subtotal), Discount: in(r.Discount), Shipping: in(r.Shipping), Tax: in(r.Tax), Total: in(r.Total),
 			},
 			ShippingMethod: r.ShippingMethod, PromoCode: r.PromoCode,
-			PaymentID: r.PaymentID, ShipmentID: r.ShipmentID, CreatedAt: r.CreatedAt.Time,
+			PaymentMethod: r.PaymentMethod, PaymentID: r.PaymentID, ShipmentID: r.ShipmentID, CreatedAt: r.CreatedAt.Time,
 		},
 		Version: r.Version, WeightGrams: r.WeightGrams, Refunded: in(r.Refunded),
 		Cancelling: r.Cancelling, DeliveredEarly: r.DeliveredEarly, UpdatedAt: r.UpdatedAt.Time,

@@ -38,7 +38,7 @@ func full(user string) *core.Order {
 			Lines:           []orders.Line{{SKU: "mug", Title: "A \"mug\" 🫖", Quantity: 2, UnitPrice: usd(1999), Total: usd(3998)}},
 			Totals:          orders.Totals{Subtotal: usd(3998), Discount: usd(98), Shipping: usd(500), Tax: usd(390), Total: usd(4790)},
 			ShippingAddress: orders.Address{Name: "Ada", Line1: "1", Line2: "2", City: "London", PostalCode: "SW1", Country: "GB"},
-			ShippingMethod:  "express", PromoCode: "SPRING", PaymentID: "pay", ShipmentID: "ship",
+			ShippingMethod:  "express", PromoCode: "SPRING", PaymentMethod: orders.ByWallet, PaymentID: "pay", ShipmentID: "ship",
 			History: []orders.Change{{At: at, Status: orders.Pending, Detail: "placed"}}, CreatedAt: at,
 		},
 		Version: 3, WeightGrams: 600, Refunded: usd(5), Cancelling: "saga", DeliveredEarly: true, UpdatedAt: at,
