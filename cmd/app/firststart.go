@@ -30,7 +30,10 @@ const demoAdmin = "admin@banyan.example"
 // to sell.
 func (s *server) firstStart(ctx context.Context, withDemo bool) error {
 	ctx = operator(ctx)
-	if email := s.cfg.Admin.Email; email != "" {
+	if withDemo && !(s.sells() && s.opensAccounts()) {
+		return exit{exitUsage, "--demo needs catalog, pricing, inventory and identity in this process; give it to the one that runs them"}
+	}
+	if email := s.cfg.Admin.Email; email != "" && s.opensAccounts() {
 		// The settings name the admin; the password is set at each start, so that it can be changed there.
 		if err := s.makeAdmin(ctx, email, s.cfg.Admin.Password); err != nil {
 			return err

@@ -30,9 +30,12 @@ type provider struct {
 	server  *http.Server              // of its own, for a command without an ops address
 }
 
-// openProvider finds the provider that payments talks to: the one from the
-// settings, else a sandbox of this process on its own tables.
+// openProvider finds the provider that payments talks to, where it runs here: the
+// one from the settings, else a sandbox of this process on its own tables.
 func (s *shop) openProvider(ctx context.Context) error {
+	if !s.charges() {
+		return nil
+	}
 	if url := s.cfg.Payments.ProviderURL; url != "" {
 		s.provider = paymentsmodule.Provider{BaseURL: url, APIKey: s.cfg.Payments.APIKey, WebhookSecret: s.cfg.Payments.WebhookSecret}
 		return nil

@@ -98,6 +98,7 @@ func serve(ctx context.Context, cfg config.Config, withDemo bool, stdout, stderr
 		s.tracer = tracing.Provider.Tracer("github.com/banyan-tree/banyan")
 		s.shopURL = "http://" + reachable(httpAt.Addr())
 		s.opsURL = "http://" + reachable(opsAt.Addr())
+		s.serves = true
 	})
 	if err != nil {
 		return err
@@ -163,6 +164,9 @@ func (s *server) prepare(build telemetry.Build) error {
 		}})
 	}
 	s.health.Add(s.probes...)
+	if s.broker != nil {
+		s.health.Add(s.broker.Health())
+	}
 	return s.web.Build()
 }
 

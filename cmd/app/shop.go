@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/saga"
 	"github.com/banyan-tree/banyan/modules/payments/paymentsmodule"
@@ -46,11 +46,14 @@ type shop struct {
 	newID   id.Source
 	shopURL string // of this process's own addresses; empty for a command
 	opsURL  string
+	serves  bool // it is a server; else a command beside one
 
 	cluster   *database.Cluster
 	databases map[string]*database.DB
 	contracts contracts
 	bus       *event.Bus
+	broker    *rabbit.Broker // nil: everything stays in this process
+	hangUp    func()         // ends the calls of a command; nil: it makes none
 	sagas     *saga.Engine
 	provider  paymentsmodule.Provider
 	psp       *provider
@@ -84,6 +87,9 @@ func openShop(ctx context.Context, cfg config.Config, log *slog.Logger, opts ...
 	if s.cluster, err = openCluster(ctx, cfg, log, s.metrics); err != nil {
 		return nil, err
 	}
+	if err := s.openBroker(); err != nil {
+		return nil, fmt.Errorf("amqp.url: %w", err)
+	}
 	if err := s.openProvider(ctx); err != nil {
 		return nil, fmt.Errorf("open the payment sandbox: %w", err)
 	}
@@ -101,52 +107,12 @@ func openCluster(ctx context.Context, cfg config.Config, log *slog.Logger, metri
 	return cluster, nil
 }
 
-// wire builds the modules and routes their calls and events.
-func (s *shop) wire(ctx context.Context) error {
-	signer, err := newSigner()
-	if err != nil {
-		return err
-	}
-	observed := port.WithTelemetry(port.Telemetry{Registerer: s.metrics, Tracer: s.tracer, Logger: s.log})
-	conns := map[string]*port.Conn{}
-	s.contracts = connect(func(name string) *port.Conn {
-		conns[name] = port.NewConn(name, observed, port.WithSigner(signer))
-		return conns[name]
-	})
-	for _, m := range modules {
-		db, err := s.cluster.Module(ctx, m.name, m.weight)
-		if err != nil {
-			return fmt.Errorf("open the data of %s: %w", m.name, err)
-		}
-		s.databases[m.name] = db
-		if err := db.Migrate(ctx, m.migrations()...); err != nil {
-			return fmt.Errorf("migrate %s: %w", m.name, err)
-		}
-		p, err := m.build(s, db)
-		if err != nil {
-			return fmt.Errorf("build %s: %w", m.name, err)
-		}
-		server := port.NewServer(m.name, observed, port.WithSigner(signer))
-		p.serve(server)
-		if share := s.cfg.Ports.LoopbackSample; share > 0 {
-			conns[m.name].Loopback(server, share)
-		} else {
-			conns[m.name].Direct(server)
-		}
-		s.add(p)
-	}
-	s.bus.Retention(s.cfg.Events.Retention)
-	s.checks = append(s.checks, s.bus.Checks()...)
-	s.tasks = append(s.bus.Tasks(), s.tasks...)
-	return nil
-}
-
 func (s *shop) add(p part) {
 	if p.outbox != nil {
-		s.bus.Source(p.outbox)
+		s.publish(p.outbox)
 	}
 	if p.consumer != nil {
-		s.bus.Subscribe(p.consumer)
+		s.subscribe(p.consumer)
 	}
 	s.tasks = append(s.tasks, p.tasks...)
 	s.checks = append(s.checks, p.checks...)
@@ -177,21 +143,14 @@ func (s *shop) close() {
 	if s.psp != nil {
 		s.psp.close()
 	}
+	if s.hangUp != nil {
+		s.hangUp()
+	}
 	if s.cluster != nil {
 		if err := s.cluster.Close(); err != nil {
 			s.log.Warn("close the database", "error", err)
 		}
 	}
-}
-
-// newSigner vouches for principals that cross a wire. In one process a key of
-// its own is enough.
-func newSigner() (port.Signer, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("make a signing key: %w", err)
-	}
-	return port.NewHMACSigner(key)
 }
 
 func moduleNames() []string {

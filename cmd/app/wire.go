@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/cart/carthttp"
@@ -74,6 +77,85 @@ type contracts struct {
 	search    search.Service
 	wallet    wallet.Service
 }
+
+// wire builds the modules of this process and routes calls and events: to those
+// that run here as function calls, unless the settings send them over the broker,
+// to the others over the broker.
+func (s *shop) wire(ctx context.Context) error {
+	signer, err := newSigner(s.cfg.Ports.SigningKey)
+	if err != nil {
+		return err
+	}
+	observed := port.WithTelemetry(port.Telemetry{Registerer: s.metrics, Tracer: s.tracer, Logger: s.log})
+	conns := map[string]*port.Conn{}
+	s.contracts = connect(func(name string) *port.Conn {
+		conns[name] = port.NewConn(name, observed, port.WithSigner(signer))
+		return conns[name]
+	})
+	var leaving []func() // routes calls that leave this process though their module is here
+	for _, m := range modules {
+		conn := conns[m.name]
+		if !s.cfg.Runs(m.name) {
+			way, err := s.over(m.name)
+			if err != nil {
+				return err
+			}
+			conn.Remote(way)
+			continue
+		}
+		server := port.NewServer(m.name, observed, port.WithSigner(signer))
+		if err := s.build(ctx, m, server); err != nil {
+			return err
+		}
+		if share := s.cfg.Ports.LoopbackSample; share > 0 {
+			conn.Loopback(server, share)
+		} else {
+			conn.Direct(server)
+		}
+		if s.broker == nil {
+			continue
+		}
+		s.broker.Serve(server, rabbit.Limits{})
+		if s.cfg.OverRabbitMQ(m.name) {
+			way, err := s.over(m.name)
+			if err != nil {
+				return err
+			}
+			leaving = append(leaving, func() { conn.Remote(way) })
+		}
+	}
+	s.finish(leaving)
+	return nil
+}
+
+// build makes one module with its data and adds it to the shop.
+func (s *shop) build(ctx context.Context, m module, server *port.Server) error {
+	db, err := s.cluster.Module(ctx, m.name, m.weight)
+	if err != nil {
+		return fmt.Errorf("open the data of %s: %w", m.name, err)
+	}
+	s.databases[m.name] = db
+	if err := db.Migrate(ctx, m.migrations()...); err != nil {
+		return fmt.Errorf("migrate %s: %w", m.name, err)
+	}
+	p, err := m.build(s, db)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", m.name, err)
+	}
+	p.serve(server)
+	s.add(p)
+	return nil
+}
+
+// sells and opensAccounts tell whether this process can make what a new shop lacks.
+func (s *shop) sells() bool {
+	return s.cfg.Runs("catalog") && s.cfg.Runs("pricing") && s.cfg.Runs("inventory")
+}
+
+func (s *shop) opensAccounts() bool { return s.cfg.Runs("identity") }
+
+// charges tells whether this process talks to the payment provider.
+func (s *shop) charges() bool { return s.cfg.Runs("payments") }
 
 // connect makes the calling ends. They answer Unavailable until the module
 // behind them is routed.

@@ -48,17 +48,34 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 	if cfg.Payments.ProviderURL != "" && cfg.Payments.APIKey == "" {
 		add("payments.provider_url", "needs payments.api_key as well, the key that the provider gave you")
 	}
+	if (cfg.AMQP.CertFile == "") != (cfg.AMQP.KeyFile == "") {
+		set, missing := "amqp.cert_file", "amqp.key_file"
+		if cfg.AMQP.CertFile == "" {
+			set, missing = missing, set
+		}
+		add(set, "needs %s as well; set both or neither", missing)
+	}
+	if cfg.AMQP.URL != "" && cfg.Ports.SigningKey == "" {
+		add("amqp.url", "needs ports.signing_key as well, the same in every process of the shop; make one with: openssl rand -hex 32")
+	}
+	if cfg.AMQP.URL == "" && len(cfg.Ports.RabbitMQ) > 0 {
+		add("ports.rabbitmq", "needs amqp.url as well, the address of the broker")
+	}
 	if len(modules) > 0 {
 		known := true
-		for _, m := range cfg.Modules {
-			if m != "" && m != "all" && !slices.Contains(modules, m) {
-				add("modules", "%q is no module%s; known: all, %s", m, didYouMean(m, modules), strings.Join(modules, ", "))
-				known = false
+		for _, list := range []struct {
+			key   string
+			names []string
+		}{{"modules", cfg.Modules}, {"ports.rabbitmq", cfg.Ports.RabbitMQ}} {
+			for _, m := range list.names {
+				if m != "" && m != "all" && !slices.Contains(modules, m) {
+					add(list.key, "%q is no module%s; known: all, %s", m, didYouMean(m, modules), strings.Join(modules, ", "))
+					known = false
+				}
 			}
 		}
-		// Events for a module that runs nowhere would count as delivered.
-		if i := slices.IndexFunc(modules, func(m string) bool { return !cfg.Runs(m) }); known && i >= 0 {
-			add("modules", "%s is left out, but this version has no adapter between processes: one process must run all", modules[i])
+		if i := slices.IndexFunc(modules, func(m string) bool { return !cfg.Runs(m) }); known && i >= 0 && cfg.AMQP.URL == "" {
+			add("modules", "%s is left out, but without amqp.url nothing reaches it in another process; set that, or run all", modules[i])
 		}
 	}
 	if cfg.HTTP.Addr == cfg.Ops.Addr && !strings.HasSuffix(cfg.Ops.Addr, ":0") {
@@ -78,9 +95,9 @@ func rules() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("koanf") })
 	for tag, fn := range map[string]func(string) bool{
-		"listen":    listenAddr,
-		"postgres":  postgresURL,
-		"inprocess": func(s string) bool { return s == "" },
+		"listen":   listenAddr,
+		"postgres": postgresURL,
+		"amqp":     amqpURL,
 	} {
 		// The only errors of registration are an empty tag and a nil function.
 		_ = v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return fn(fl.Field().String()) }, true)
@@ -102,6 +119,11 @@ func postgresURL(s string) bool {
 	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Host != ""
 }
 
+func amqpURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "amqp" || u.Scheme == "amqps") && u.Host != ""
+}
+
 // allowed tells what a broken rule wants.
 func allowed(b validator.FieldError) string {
 	switch b.Tag() {
@@ -109,8 +131,8 @@ func allowed(b validator.FieldError) string {
 		return "must be host:port with a port of 0 to 65535, such as 127.0.0.1:8080"
 	case "postgres":
 		return "must be postgres://user:password@host:port/database, or empty for SQLite"
-	case "inprocess":
-		return "cannot be used: this version runs in one process and has no RabbitMQ adapter; leave it empty"
+	case "amqp":
+		return "must be amqp://user:password@host:5672/vhost (or amqps://), or empty for one process"
 	case "oneof":
 		return "must be one of " + strings.ReplaceAll(b.Param(), " ", ", ")
 	case "iso4217":

@@ -8,6 +8,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,7 +76,10 @@ type Database struct {
 
 // AMQP is the message broker.
 type AMQP struct {
-	URL string `koanf:"url" validate:"inprocess" secret:"url" doc:"Must stay empty: this version runs in one process and has no RabbitMQ adapter."`
+	URL      string `koanf:"url" validate:"omitempty,amqp" secret:"url" doc:"amqp://user:password@host:5672/vhost, or amqps://. Brings events between modules, and the calls of ports.rabbitmq. Empty: everything stays in this process."`
+	CAFile   string `koanf:"ca_file" doc:"Certificates (PEM) by which the broker is known, for amqps. Empty: those of the system."`
+	CertFile string `koanf:"cert_file" doc:"Our own certificate (PEM), where the broker asks for one; needs amqp.key_file."`
+	KeyFile  string `koanf:"key_file" doc:"Key (PEM) of that certificate."`
 }
 
 // Admin is made at start if missing.
@@ -92,7 +96,9 @@ type Log struct {
 
 // Ports is how modules call each other.
 type Ports struct {
-	LoopbackSample float64 `koanf:"loopback_sample" validate:"gte=0,lte=1" doc:"Fraction (0 to 1) of the calls between modules that go through the wire's form in memory, as if the module were a service."`
+	LoopbackSample float64  `koanf:"loopback_sample" validate:"gte=0,lte=1" doc:"Fraction (0 to 1) of the calls between modules that go through the wire's form in memory, as if the module were a service."`
+	RabbitMQ       []string `koanf:"rabbitmq" validate:"dive,required" doc:"Modules whose calls go over RabbitMQ although they run in this process, separated by commas; all for every one. Modules that do not run here are always called over RabbitMQ."`
+	SigningKey     string   `koanf:"signing_key" validate:"omitempty,min=32,max=1024" secret:"yes" doc:"Key, at least 32 characters, by which the processes of the shop believe each other who is asking; the same for all of them. Needed with amqp.url."`
 }
 
 // Events is the event log.
@@ -165,11 +171,13 @@ func (c Config) IssuerURL() string {
 }
 
 // Runs tells whether this process runs the named module.
-func (c Config) Runs(module string) bool {
-	for _, m := range c.Modules {
-		if m == module || m == "all" {
-			return true
-		}
-	}
-	return false
+func (c Config) Runs(module string) bool { return named(c.Modules, module) }
+
+// OverRabbitMQ tells whether calls to the named module leave this process.
+func (c Config) OverRabbitMQ(module string) bool {
+	return !c.Runs(module) || named(c.Ports.RabbitMQ, module)
+}
+
+func named(list []string, module string) bool {
+	return slices.Contains(list, module) || slices.Contains(list, "all")
 }

@@ -58,11 +58,13 @@ events:
 `)
 	cfg, err := Load(Options{
 		File:    path,
-		Environ: []string{"BANYAN_HTTP_ADDR=127.0.0.1:11", "BANYAN_OPS_ADDR=127.0.0.1:12", "BANYAN_CURRENCY=", "BANYAN_TEST_X=1", "BANYAN_BENCH_Y=1", "BANYAN_HTTP_BODY_LIMIT=2MiB"},
+		Environ: []string{"BANYAN_AMQP_URL=amqp://u:p@h/", "BANYAN_PORTS_SIGNING_KEY=0123456789abcdef0123456789abcdef", "BANYAN_HTTP_ADDR=127.0.0.1:11", "BANYAN_OPS_ADDR=127.0.0.1:12", "BANYAN_CURRENCY=", "BANYAN_TEST_X=1", "BANYAN_BENCH_Y=1", "BANYAN_HTTP_BODY_LIMIT=2MiB"},
 		Flags:   map[string]string{"http.addr": "127.0.0.1:21"},
-		Modules: []string{"orders", "cart"},
+		Modules: []string{"orders", "cart", "search"},
 	})
 	require.NoError(t, err)
+	require.False(t, cfg.OverRabbitMQ("orders"))
+	require.True(t, cfg.OverRabbitMQ("search"))
 	require.Equal(t, "127.0.0.1:21", cfg.HTTP.Addr)
 	require.Equal(t, "127.0.0.1:12", cfg.Ops.Addr)
 	require.Equal(t, 7*time.Second, cfg.HTTP.ReadTimeout)
@@ -113,7 +115,7 @@ func TestFileProblems(t *testing.T) {
 		"twice":          {"currency: USD\ncurrency: EUR\n", []string{"banyan.yaml:2: currency: is set twice; the first is on line 1"}},
 		"not a mapping":  {"- a\n", []string{"banyan.yaml:1: the file must be a group of settings such as `http:` and below it `  addr: …`"}},
 		"all of them": {
-			"http:\n  addr: nowhere\n  read_timeout: 30\n  trusted_proxies: [10.0.0.0]\ndatabase: {pool: many, url: \"mysql://u:hush@h/db\"}\ncurrency: XXQ\nrate_limit: maybe\namqp: {url: \"amqp://u:hush@h/\"}\nports: {loopback_sample: 1.5}\nlog: {level: loud}\nadmin: {email: a@example.com}\nmodules: [orders, crt]\n",
+			"http:\n  addr: nowhere\n  read_timeout: 30\n  trusted_proxies: [10.0.0.0]\ndatabase: {pool: many, url: \"mysql://u:hush@h/db\"}\ncurrency: XXQ\nrate_limit: maybe\namqp: {url: \"http://u:hush@h/\"}\nports: {loopback_sample: 1.5}\nlog: {level: loud}\nadmin: {email: a@example.com}\nmodules: [orders, crt]\n",
 			[]string{
 				`banyan.yaml:3: http.read_timeout: "30" must be a length of time with its unit, such as 500ms, 30s, 5m, 1h30m or 90d`,
 				`banyan.yaml:5: database.pool: "many" must be a whole number`,
@@ -121,7 +123,8 @@ func TestFileProblems(t *testing.T) {
 				`banyan.yaml:2: http.addr: "nowhere" must be host:port with a port of 0 to 65535, such as 127.0.0.1:8080`,
 				`banyan.yaml:4: http.trusted_proxies: "10.0.0.0" must be a network such as 10.0.0.0/8 or 192.0.2.7/32`,
 				`banyan.yaml:5: database.url: "mysql://u:xxxxx@h/db" must be postgres://user:password@host:port/database, or empty for SQLite`,
-				`banyan.yaml:8: amqp.url: "amqp://u:xxxxx@h/" cannot be used: this version runs in one process and has no RabbitMQ adapter; leave it empty`,
+				`banyan.yaml:8: amqp.url: "http://u:xxxxx@h/" must be amqp://user:password@host:5672/vhost (or amqps://), or empty for one process`,
+				`banyan.yaml:8: amqp.url: needs ports.signing_key as well, the same in every process of the shop; make one with: openssl rand -hex 32`,
 				`banyan.yaml:6: currency: "XXQ" must be the code of a currency, such as USD or EUR`,
 				`banyan.yaml:10: log.level: "loud" must be one of debug, info, warn, error`,
 				`banyan.yaml:9: ports.loopback_sample: "1.5" must be at most 1`,
@@ -154,11 +157,16 @@ func TestEnvironmentAndFlagProblems(t *testing.T) {
 func TestSettingsThatNeedEachOther(t *testing.T) {
 	t.Parallel()
 	_, err := Load(Options{
-		Environ: []string{"BANYAN_PAYMENTS_PROVIDER_URL=https://psp.example.com", "BANYAN_MODULES=orders"},
+		Environ: []string{"BANYAN_PAYMENTS_PROVIDER_URL=https://psp.example.com", "BANYAN_MODULES=orders", "BANYAN_PORTS_RABBITMQ=cart,crt", "BANYAN_AMQP_KEY_FILE=key.pem"},
 		Modules: []string{"orders", "cart"},
 	})
 	require.ErrorContains(t, err, "BANYAN_PAYMENTS_PROVIDER_URL: payments.provider_url: needs payments.api_key")
-	require.ErrorContains(t, err, "BANYAN_MODULES: modules: cart is left out")
+	require.ErrorContains(t, err, "BANYAN_PORTS_RABBITMQ: ports.rabbitmq: needs amqp.url as well")
+	require.ErrorContains(t, err, `BANYAN_PORTS_RABBITMQ: ports.rabbitmq: "crt" is no module, did you mean cart?`)
+	require.ErrorContains(t, err, "BANYAN_AMQP_KEY_FILE: amqp.key_file: needs amqp.cert_file as well")
+
+	_, err = Load(Options{Environ: []string{"BANYAN_MODULES=orders"}, Modules: []string{"orders", "cart"}})
+	require.ErrorContains(t, err, "BANYAN_MODULES: modules: cart is left out, but without amqp.url nothing reaches it")
 }
 
 func TestNamedFileMustExist(t *testing.T) {

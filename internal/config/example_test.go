@@ -48,6 +48,9 @@ func TestExampleFileHoldsTheDefaults(t *testing.T) {
 	}
 	cfg.origins = nil
 	want := Defaults()
+	if len(cfg.Ports.RabbitMQ) == 0 {
+		cfg.Ports.RabbitMQ = nil
+	}
 	if len(cfg.HTTP.TrustedProxies) == 0 {
 		cfg.HTTP.TrustedProxies = nil
 	}

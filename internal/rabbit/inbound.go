@@ -2,7 +2,10 @@ package rabbit
 
 import (
 	"context"
+	"errors"
+	"strings"
 
+	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/run"
 )
 
@@ -63,4 +66,24 @@ func (b *Broker) Tasks() []run.Task {
 			},
 		},
 	}
+}
+
+// Call is for a program that only calls others: it keeps the publishing connection
+// until ctx ends, and declares nothing.
+func (b *Broker) Call(ctx context.Context) error {
+	caller := &Broker{cfg: b.cfg, tls: b.tls, out: b.out}
+	return caller.keep(ctx, "command", caller.publishing)
+}
+
+// Health tells how the connections do. It is never an error: what runs in this
+// process goes on without them, and events catch up.
+func (b *Broker) Health() health.Check {
+	return health.Check{Name: "rabbitmq", Run: func(context.Context) (string, error) {
+		_, _, out := b.out.now()
+		_, _, in := b.in.now()
+		if err := errors.Join(out, in); err != nil {
+			return strings.ReplaceAll(err.Error(), "\n", "; "), nil
+		}
+		return "connected", nil
+	}}
 }

@@ -19,7 +19,7 @@ import (
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	blocks := walk(t)
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at.With("BANYAN_RATE_LIMIT=on"))
 		out := paste(t, s, blocks)
 		require.Len(t, out, len(blocks), "a block printed nothing or the walk stopped: %q", out)

@@ -32,7 +32,16 @@ type Server struct {
 // process ends with the test, by SIGTERM, and must leave with exit code 0.
 func Serve(t *testing.T, at Site) *Server {
 	t.Helper()
-	s := Launch(t, at)
+	if at.Beside != "" {
+		other := at.Twin(t)
+		other.Here, other.Beside = at.Beside, ""
+		opened(t, launch(t, other, "serve", "--modules", other.Here))
+	}
+	return opened(t, Launch(t, at))
+}
+
+func opened(t *testing.T, s *Server) *Server {
+	t.Helper()
 	require.True(t, s.Opens(t), "the shop did not start: %s\n%s", s.Cmd.ProcessState, s.Log)
 	return s
 }
@@ -40,8 +49,16 @@ func Serve(t *testing.T, at Site) *Server {
 // Launch starts a shop like Serve, and does not wait until it is open.
 func Launch(t *testing.T, at Site) *Server {
 	t.Helper()
+	if at.Here != "" {
+		return launch(t, at, "serve", "--demo", "--modules", at.Here)
+	}
+	return launch(t, at, "serve", "--demo")
+}
+
+func launch(t *testing.T, at Site, args ...string) *Server {
+	t.Helper()
 	s := &Server{Site: at, Log: &Log{}, Exited: make(chan struct{})}
-	s.Cmd = at.Command(context.WithoutCancel(t.Context()), t, "serve", "--demo")
+	s.Cmd = at.Command(context.WithoutCancel(t.Context()), t, args...)
 	tee := at.Tee
 	if tee == nil {
 		tee = io.Discard

@@ -86,6 +86,10 @@ type Site struct {
 	Settings []string  // BANYAN_X=value
 	Tee      io.Writer // gets all that a server prints, too; safe for concurrent use; may be nil
 	Binary   string    // the program; empty: the one of Main
+
+	// Here and Beside are the modules of a server and of a second process beside it,
+	// separated by commas; empty: one process runs all.
+	Here, Beside string
 }
 
 // OnEach runs fn once per kind of database, with an empty one.
@@ -100,6 +104,43 @@ func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
 		fn(t, NewPostgresSite(t))
 	})
 }
+
+// OnEvery is OnEach, and on the wirings that need a broker: one process whose every
+// call and event goes over RabbitMQ, and two processes that each run half of the shop.
+func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
+	t.Helper()
+	OnEach(t, fn)
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		fn(t, NewRabbitSite(t))
+	})
+	t.Run("split", func(t *testing.T) {
+		t.Parallel()
+		fn(t, NewSplitSite(t))
+	})
+}
+
+// NewRabbitSite is NewPostgresSite with every call and event over a broker.
+func NewRabbitSite(t *testing.T, settings ...string) Site {
+	t.Helper()
+	return NewPostgresSite(t, append(settings, "BANYAN_AMQP_URL="+testenv.RabbitMQ(t), "BANYAN_PORTS_RABBITMQ=all",
+		"BANYAN_PORTS_SIGNING_KEY=the-key-that-both-processes-of-a-test-share")...)
+}
+
+// NewSplitSite is NewRabbitSite with the modules that check out in a process of
+// their own.
+func NewSplitSite(t *testing.T, settings ...string) Site {
+	t.Helper()
+	s := NewRabbitSite(t, settings...).With("BANYAN_PORTS_RABBITMQ=")
+	s.Here, s.Beside = HalfOfTheShop, OtherHalf
+	return s
+}
+
+// The modules of a split site.
+const (
+	HalfOfTheShop = "identity,catalog,pricing,inventory,payments"
+	OtherHalf     = "shipping,cart,orders"
+)
 
 // NewPostgresSite is NewSite on an empty PostgreSQL database.
 func NewPostgresSite(t *testing.T, settings ...string) Site {
