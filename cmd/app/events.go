@@ -113,38 +113,6 @@ func eventsStatusCommand(s *settings) *cobra.Command {
 	return cmd
 }
 
-func eventsReplayCommand(s *settings) *cobra.Command {
-	var to, from string
-	cmd := &cobra.Command{
-		Use:   "replay",
-		Short: "Deliver logged events to one consumer again",
-		Long: `Replay rebuilds what a consumer made of events: empty its tables first. It may
-run beside a live server; new events wait for their turn. Effects at modules
-that are no read models are kept from happening twice by their own rules.`,
-		Example: "  app events replay --to shipping --from 2026-01-01",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			since, err := instant("--from", from)
-			if err != nil {
-				return err
-			}
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				draw := progress(cmd.ErrOrStderr(), -1)
-				n, err := shop.bus.Replay(ctx, to, since, func(done, total int64) { draw(done, total, int(done)) })
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events delivered to %s\n", n, to)
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVar(&to, "to", "", "the consumer, a module's name")
-	cmd.Flags().StringVar(&from, "from", "", "from this day or RFC 3339 instant on; all there are unless set")
-	_ = cmd.MarkFlagRequired("to")
-	return cmd
-}
-
 // instant reads a day or an RFC 3339 instant; empty is the zero time.
 func instant(flag, text string) (time.Time, error) {
 	if text == "" {

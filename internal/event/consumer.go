@@ -33,6 +33,9 @@ type Consumer struct {
 	// GapPatience is how long a missing event may take to come by itself before
 	// the logs are searched for it; 5 s unless set.
 	GapPatience time.Duration
+	// Rebuild, if set, begins what the consumer is replayed into: all of it anew
+	// where since is zero, else a repair of what it has with the events since then.
+	Rebuild func(ctx context.Context, since time.Time) (Rebuilding, error)
 
 	db       *database.DB
 	now      clock.Clock

@@ -16,12 +16,16 @@ import (
 // first. The consumer's cursors go back to before the first of these events;
 // aggregates without such events are left alone. New events meanwhile wait for
 // their turn. progress, if not nil, is told how far it is. It may be repeated
-// after a crash. It returns how many events were delivered.
+// after a crash. It returns how many events were delivered. A consumer that has a
+// Rebuild is replayed into what that makes: its tables stay, and serve meanwhile.
 // Codes: NotFound for a consumer that is not there.
 func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, progress func(done, total int64)) (int64, error) {
 	c := b.Consumer(consumer)
 	if c == nil {
 		return 0, fault.NotFound.Errorf("no consumer is called %q", consumer)
+	}
+	if c.Rebuild != nil {
+		return b.rebuild(ctx, c, since, progress)
 	}
 	var done, total int64
 	for _, r := range b.sources {

@@ -13,9 +13,14 @@ import (
 	"github.com/banyan-tree/banyan/internal/money"
 )
 
-// Invalid is the refusal of a question that has no meaning, such as a page of no
-// items. A text to look for is never refused.
-var Invalid = fault.Define("search.invalid", fault.KindInvalid)
+// Codes of this context.
+var (
+	// Invalid is the refusal of a question that has no meaning, such as a page of no
+	// items. A text to look for is never refused.
+	Invalid = fault.Define("search.invalid", fault.KindInvalid)
+	// Rebuilding is the refusal to build the index twice at a time.
+	Rebuilding = fault.Define("search.rebuilding", fault.KindConflict)
+)
 
 // Service is what other contexts and the HTTP edge may ask of search.
 type Service interface {

@@ -3,7 +3,9 @@
 package searchmodule
 
 import (
+	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -48,7 +50,18 @@ func New(d Deps) (*Module, error) {
 		return nil, err
 	}
 	svc := core.New(store.New(d.DB, d.Now), d.Now, d.NewID, d.Currency, fresh)
-	return &Module{Service: svc, Consumer: listen(d, svc.Live())}, nil
+	connect := func(to *core.Target) *event.Consumer { return listen(d, to) }
+	consumer := connect(svc.Live())
+	consumer.Rebuild = func(ctx context.Context, since time.Time) (event.Rebuilding, error) {
+		if !since.IsZero() {
+			return svc.Repair(connect), nil
+		}
+		return svc.Rebuild(ctx, connect)
+	}
+	return &Module{
+		Service: svc, Consumer: consumer,
+		Tasks: []run.Task{{Name: "search.tidy", Run: svc.Tidy(d.Log, core.Wait)}},
+	}, nil
 }
 
 // listen gives a consumer that brings what the owners say to a target.
