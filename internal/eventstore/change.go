@@ -31,11 +31,7 @@ func (s *Streams[S]) Change(ctx context.Context, stream, command string, decide 
 		// for this transaction.
 		return a.locked(ctx)
 	}
-	c, err := a.queued(ctx)
-	if err == nil && len(c.Recorded) > 0 && !c.Repeated {
-		s.keep(ctx, stream, c)
-	}
-	return c, err
+	return a.queued(ctx)
 }
 
 // action is a change under way.
@@ -137,8 +133,11 @@ func (a action[S]) record(ctx context.Context, l Loaded[S], events []any) (c Cha
 			return c, err
 		}
 	}
-	after := c.Loaded
-	s.store.db.AfterCommit(ctx, func() { s.cache.Set(a.stream, after) })
+	after := c
+	s.store.db.AfterCommit(ctx, func() {
+		s.cache.Set(a.stream, after.Loaded)
+		s.due(a.stream, after)
+	})
 	return c, nil
 }
 

@@ -11,6 +11,7 @@
 package eventstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,11 +28,19 @@ type Store struct {
 	now   clock.Clock
 	log   *slog.Logger
 	wake  chan struct{} // raised by a commit, drained by the feed
+
+	snapshots chan func(context.Context) error // that are due
 }
+
+// snapshotsDue is how many may wait to be written; more are left out.
+const snapshotsDue = 256
 
 // New makes the store of the module that owns db.
 func New(db *database.DB, types *Registry, now clock.Clock, log *slog.Logger) *Store {
-	return &Store{db: db, types: types, now: now, log: log, wake: make(chan struct{}, 1)}
+	return &Store{
+		db: db, types: types, now: now, log: log, wake: make(chan struct{}, 1),
+		snapshots: make(chan func(context.Context) error, snapshotsDue),
+	}
 }
 
 // Head is the end of a stream: what an append builds on. The zero value is a

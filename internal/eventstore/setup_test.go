@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/eventstore"
 	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
@@ -155,4 +157,18 @@ func mustJSON(t testing.TB, v any) string {
 	text, err := json.Marshal(v)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// run runs a task until stop, which waits for its end, or the end of the test.
+func (b *bundle) run(t testing.TB, task run.Task) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- task.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(stop)
+	return stop
 }

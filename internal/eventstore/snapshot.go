@@ -9,6 +9,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/run"
 )
 
 // snapshot is one line of the table stream_snapshots: a fold that was written
@@ -47,23 +48,46 @@ func (s *Streams[S]) nearest(ctx context.Context, stream string, p span) (Loaded
 	return l, nil
 }
 
-// keep writes a snapshot where a change has passed the next multiple of Every.
-// Nothing depends on it, so what goes wrong is only logged.
-func (s *Streams[S]) keep(ctx context.Context, stream string, c Change[S]) {
+// due has a snapshot written where a change has passed the next multiple of
+// Every. Nothing depends on it, so it is not waited for, and dropped where too
+// many wait.
+func (s *Streams[S]) due(stream string, c Change[S]) {
 	every, now := int64(s.fold.Every), c.Loaded
 	if every < 1 || (now.Head.Version-int64(len(c.Recorded)))/every == now.Head.Version/every {
 		return
 	}
+	select {
+	case s.store.snapshots <- func(ctx context.Context) error { return s.keep(ctx, stream, now) }:
+	default:
+	}
+}
+
+// keep writes a snapshot.
+func (s *Streams[S]) keep(ctx context.Context, stream string, l Loaded[S]) error {
 	crashpoint.Hit(s.store.db.Module(), "before-snapshot")
-	data, err := json.Marshal(now.State)
-	if err == nil {
-		err = s.store.db.Atomic(ctx, func(ctx context.Context) error {
-			return s.store.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&snapshot{
-				Stream: stream, Schema: s.fold.Schema, Version: now.Head.Version, RecordedAt: database.At(now.Head.At), Data: string(data),
-			}).Error
-		})
-	}
+	data, err := json.Marshal(l.State)
 	if err != nil {
-		s.store.log.WarnContext(ctx, "write a snapshot", "module", s.store.db.Module(), "stream", stream, "version", now.Head.Version, "error", err)
+		return fmt.Errorf("write the state of stream %s: %w", stream, err)
 	}
+	return s.store.db.Atomic(ctx, func(ctx context.Context) error {
+		return s.store.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&snapshot{
+			Stream: stream, Schema: s.fold.Schema, Version: l.Head.Version, RecordedAt: database.At(l.Head.At), Data: string(data),
+		}).Error
+	})
+}
+
+// Snapshots writes the snapshots that are due, until its context ends.
+func (s *Store) Snapshots() run.Task {
+	return run.Task{Name: "snapshots of " + s.db.Module(), Run: func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case write := <-s.snapshots:
+				if err := write(ctx); err != nil && ctx.Err() == nil {
+					s.log.WarnContext(ctx, "write a snapshot", "module", s.db.Module(), "error", err)
+				}
+			}
+		}
+	}}
 }
