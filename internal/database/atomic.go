@@ -47,8 +47,26 @@ func (db *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error) er
 		}
 		return fn(ctx)
 	}
+	return db.outermost(ctx, fn, true)
+}
+
+// AtomicUnsynced is Atomic that does not wait until the disk has the transaction:
+// when the machine or the database server dies within a second it may be undone,
+// together with all that came after it and is unsynced too. Death of this process
+// alone undoes nothing. It is for what says only how far some work has come, where
+// the work is recognised when it is done again: the lanes of a relay, not an effect.
+// Inside a transaction of the same module it joins that one.
+func (db *DB) AtomicUnsynced(ctx context.Context, fn func(ctx context.Context) error) error {
+	if open(ctx) != nil {
+		return db.Atomic(ctx, fn)
+	}
+	return db.outermost(ctx, fn, false)
+}
+
+// outermost runs fn in a transaction that is nobody's part.
+func (db *DB) outermost(ctx context.Context, fn func(ctx context.Context) error, synced bool) error {
 	for attempt := 1; ; attempt++ {
-		hooks, again, err := db.once(ctx, fn)
+		hooks, again, err := db.once(ctx, fn, synced)
 		if err == nil {
 			for _, hook := range hooks {
 				hook()
@@ -69,8 +87,8 @@ func (db *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error) er
 
 // once runs fn in one transaction. again tells whether the transaction was
 // undone for a reason that may not be there the next time.
-func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hooks []func(), again bool, err error) {
-	t, err := db.start(ctx)
+func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error, synced bool) (hooks []func(), again bool, err error) {
+	t, err := db.start(ctx, synced)
 	if err != nil {
 		return nil, false, fmt.Errorf("begin transaction of %s: %w", db.module, Fault(ctx, err))
 	}
@@ -110,18 +128,22 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (hoo
 
 // start takes a connection and begins. A connection whose begin failed is not
 // used again: it may be inside a transaction.
-func (db *DB) start(ctx context.Context) (*tx, error) {
+func (db *DB) start(ctx context.Context, synced bool) (*tx, error) {
 	if db.turns != nil {
 		if err := db.turns.Acquire(ctx, 1); err != nil {
 			return nil, err
 		}
 	}
-	conn, err := db.write.Conn(ctx)
+	pool := db.write
+	if !synced {
+		pool = db.unsynced
+	}
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		db.next()
 		return nil, err
 	}
-	t := &tx{db: db, conn: conn}
+	t := &tx{db: db, conn: conn, synced: synced}
 	if err := t.begin(ctx); err != nil {
 		t.discard()
 		return nil, err
@@ -144,6 +166,9 @@ func (t *tx) begin(ctx context.Context) error {
 			return driver.ErrBadConn
 		}
 		c.keep(t.db.begin)
+		if !t.synced {
+			c.keep(unsyncedCommit)
+		}
 		return nil
 	})
 }
@@ -187,8 +212,8 @@ func (t *tx) sendCommit(ctx context.Context) error {
 	// no error, which database/sql does not show.
 	var failed error
 	err := t.pipeline(func(c *pipelined) error {
-		if c.unbegun() {
-			c.kept = nil
+		if c.unbegun() || c.committed {
+			c.kept, c.committed = nil, false
 			return nil
 		}
 		tag, err := c.exec(ctx, "COMMIT")

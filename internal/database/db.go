@@ -17,11 +17,14 @@ type DB struct {
 	dialect Dialect
 	read    *sql.DB // refuses writes
 	write   *sql.DB // the same pool as read with PostgreSQL
-	gorm    *gorm.DB
-	dial    gorm.Dialector
-	log     *slog.Logger
-	guards  *guards
-	begin   string // the statement that starts a write transaction
+	// unsynced is one more write connection with SQLite, whose commits do not wait
+	// for the disk; it takes its turn with the other. The same pool with PostgreSQL.
+	unsynced *sql.DB
+	gorm     *gorm.DB
+	dial     gorm.Dialector
+	log      *slog.Logger
+	guards   *guards
+	begin    string // the statement that starts a write transaction
 
 	// turns hands the one write connection of SQLite on in the order of asking.
 	// database/sql picks whoever waits at random: among 64 writers some would
@@ -86,6 +89,18 @@ func (db *DB) Later(ctx context.Context) *gorm.DB {
 	return g
 }
 
+// Last is Conn for the last statement of a transaction, if the transaction is to be
+// committed whatever the statement finds: it is sent together with the commit, which
+// saves a round trip. An error of the statement undoes the transaction as ever; what
+// fn returns after it does not, and no statement may follow.
+func (db *DB) Last(ctx context.Context) *gorm.DB {
+	g := db.Conn(ctx)
+	if p, ok := g.Statement.ConnPool.(*txPool); ok {
+		g.Statement.ConnPool = &txPool{t: p.t, last: true}
+	}
+	return g
+}
+
 // Ping tells whether the data can be reached. Codes: Unavailable.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
@@ -99,5 +114,5 @@ func (db *DB) close() error {
 	if db.read == db.write {
 		return db.write.Close()
 	}
-	return errors.Join(db.read.Close(), db.write.Close())
+	return errors.Join(db.read.Close(), db.write.Close(), db.unsynced.Close())
 }

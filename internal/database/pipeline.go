@@ -20,7 +20,13 @@ import (
 type pipelined struct {
 	*stdlib.Conn
 	kept []statement
+
+	last      bool // the next statement is sent together with the commit
+	committed bool // that happened
 }
+
+// unsyncedCommit makes a commit return before the disk has it.
+const unsyncedCommit = "SET LOCAL synchronous_commit = off"
 
 type statement struct {
 	sql  string
@@ -54,18 +60,21 @@ func (c *pipelined) keep(sql string, args ...any) {
 
 // unbegun tells whether the server does not know of the transaction yet.
 func (c *pipelined) unbegun() bool {
-	return len(c.kept) == 1 && c.Conn.Conn().PgConn().TxStatus() == 'I'
+	if c.Conn.Conn().PgConn().TxStatus() != 'I' {
+		return false
+	}
+	return len(c.kept) == 1 || len(c.kept) == 2 && c.kept[1].sql == unsyncedCommit
 }
 
 // ResetSession implements driver.SessionResetter.
 func (c *pipelined) ResetSession(ctx context.Context) error {
-	c.kept = nil
+	c.kept, c.last, c.committed = nil, false, false
 	return c.Conn.ResetSession(ctx)
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *pipelined) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if len(c.kept) == 0 {
+	if len(c.kept) == 0 && !c.last {
 		return c.Conn.ExecContext(ctx, query, args)
 	}
 	tag, err := c.exec(ctx, query, values(args)...)
@@ -79,12 +88,12 @@ func (c *pipelined) exec(ctx context.Context, query string, args ...any) (pgconn
 		return pgconn.CommandTag{}, err
 	}
 	tag, err := results.Exec()
-	return tag, ended(results, err)
+	return tag, c.ended(results, err)
 }
 
 // QueryContext implements driver.QueryerContext.
 func (c *pipelined) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if len(c.kept) == 0 {
+	if len(c.kept) == 0 && !c.last {
 		return c.Conn.QueryContext(ctx, query, args)
 	}
 	results, err := c.send(ctx, query, values(args)...)
@@ -93,15 +102,17 @@ func (c *pipelined) QueryContext(ctx context.Context, query string, args []drive
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return nil, ended(results, err)
+		return nil, c.ended(results, err)
 	}
 	// The columns are known, and a failure shows, with the first row.
 	more := rows.Next()
 	if err := rows.Err(); err != nil {
 		rows.Close()
-		return nil, ended(results, err)
+		return nil, c.ended(results, err)
 	}
-	return &pipelinedRows{rows: rows, results: results, types: c.Conn.Conn().TypeMap(), first: true, more: more}, nil
+	last := c.last
+	c.last = false // the caller takes it back before the rows are read
+	return &pipelinedRows{conn: c, last: last, rows: rows, results: results, types: c.Conn.Conn().TypeMap(), first: true, more: more}, nil
 }
 
 // PrepareContext implements driver.ConnPrepareContext.
@@ -127,19 +138,29 @@ func (c *pipelined) send(ctx context.Context, query string, args ...any) (pgx.Ba
 		batch.Queue(s.sql, s.args...)
 	}
 	batch.Queue(query, args...)
+	if c.last {
+		batch.Queue("COMMIT")
+	}
 	results := conn.SendBatch(ctx, batch)
 	for range kept {
 		if _, err := results.Exec(); err != nil {
-			return nil, ended(results, &keptError{err})
+			return nil, c.ended(results, &keptError{err})
 		}
 	}
 	return results, nil
 }
 
 // ended reads what is left of the results, and gives the first error.
-func ended(results pgx.BatchResults, err error) error {
+func (c *pipelined) ended(results pgx.BatchResults, err error) error {
+	if c.last && err == nil {
+		_, err = results.Exec()
+		c.committed = err == nil
+	}
 	if last := results.Close(); err == nil {
-		return last
+		err = last
+	}
+	if c.last && err != nil && pgCode(err) == "" { // the commit may have come through
+		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	}
 	return err
 }
@@ -154,6 +175,8 @@ func values(named []driver.NamedValue) []any {
 
 // pipelinedRows are the rows of a statement that was sent with others.
 type pipelinedRows struct {
+	conn        *pipelined
+	last        bool // the commit follows them
 	rows        pgx.Rows
 	results     pgx.BatchResults
 	types       *pgtype.Map
@@ -173,7 +196,10 @@ func (r *pipelinedRows) Columns() []string {
 // Close implements driver.Rows.
 func (r *pipelinedRows) Close() error {
 	r.rows.Close()
-	return r.results.Close()
+	r.conn.last = r.last
+	err := r.conn.ended(r.results, r.rows.Err())
+	r.conn.last = false
+	return err
 }
 
 // Next implements driver.Rows.

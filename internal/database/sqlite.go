@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,10 @@ var (
 		{"foreign_keys", "1", "1"},
 		{"journal_size_limit", "67108864", "67108864"}, // bytes; the WAL shrinks back to this
 	}
-	readerPragmas = append(writerPragmas[:len(writerPragmas):len(writerPragmas)], pragma{"query_only", "1", "1"})
+	// In WAL mode NORMAL never harms the file: at worst its last transactions are
+	// gone after the machine died, and a later commit with FULL brings them along.
+	unsyncedPragmas = slices.Concat(writerPragmas[:2:2], []pragma{{"synchronous", "NORMAL", "1"}}, writerPragmas[3:])
+	readerPragmas   = append(writerPragmas[:len(writerPragmas):len(writerPragmas)], pragma{"query_only", "1", "1"})
 )
 
 func makeDir(dir string) error {
@@ -59,7 +63,7 @@ func (c *Cluster) openSQLite(ctx context.Context, name string, _ int) (*DB, erro
 		return nil, errors.Join(err, write.Close())
 	}
 	return &DB{
-		module: name, dialect: SQLite, read: read, write: write, begin: "BEGIN IMMEDIATE",
+		module: name, dialect: SQLite, read: read, write: write, unsynced: openSQLitePool(path, 1, unsyncedPragmas), begin: "BEGIN IMMEDIATE",
 		dial: &sqlite.Dialector{Conn: read}, turns: semaphore.NewWeighted(1),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
 			release, err := lockFile(ctx, path+".migrate")
@@ -79,11 +83,7 @@ func sqlitePool(ctx context.Context, path string, size int, pragmas []pragma) (*
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("make the file of the database: %w", err)
 	}
-	pool := sql.OpenDB(newSQLiteConnector(path, pragmas))
-	pool.SetMaxOpenConns(size)
-	pool.SetMaxIdleConns(size)
-	pool.SetConnMaxLifetime(time.Hour)
-	pool.SetConnMaxIdleTime(30 * time.Minute)
+	pool := openSQLitePool(path, size, pragmas)
 	err = pool.PingContext(ctx)
 	// Several processes may turn a new file to WAL at once, for which SQLite does
 	// not wait.
@@ -99,6 +99,16 @@ func sqlitePool(ctx context.Context, path string, size int, pragmas []pragma) (*
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), pool.Close())
 	}
 	return pool, nil
+}
+
+// openSQLitePool makes a pool whose connections are opened when they are needed.
+func openSQLitePool(path string, size int, pragmas []pragma) *sql.DB {
+	pool := sql.OpenDB(newSQLiteConnector(path, pragmas))
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	pool.SetConnMaxLifetime(time.Hour)
+	pool.SetConnMaxIdleTime(30 * time.Minute)
+	return pool
 }
 
 // sqliteConnector opens connections and reads their settings back, each time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -17,12 +18,17 @@ type tx struct {
 	gorm    *gorm.DB
 	callers [48]uintptr // where it was begun; written out only when somebody asks
 	depth   int
+	synced  bool // its commit waits for the disk
+	final   bool // its last statement was sent
 
 	mu     sync.Mutex
 	ended  bool
 	failed error // of the first statement that failed
 	hooks  []func()
 }
+
+// errAfterLast says that a statement came after the last one.
+var errAfterLast = errors.New("a statement follows the one that was sent as the last of its transaction")
 
 // unknownRows is how many rows a write says it changed that was not sent yet.
 const unknownRows = -1
@@ -107,6 +113,7 @@ func (db *DB) trespass(t *tx) error {
 type txPool struct {
 	t     *tx
 	later bool // writes may be kept back
+	last  bool // the statement goes with the commit
 }
 
 func (p *txPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -126,6 +133,9 @@ func (p *txPool) ExecContext(ctx context.Context, query string, args ...any) (sq
 			return nil
 		})
 	}
+	if p.last {
+		defer p.withCommit(&ctx)()
+	}
 	return p.t.conn.ExecContext(ctx, query, args...)
 }
 
@@ -133,7 +143,29 @@ func (p *txPool) QueryContext(ctx context.Context, query string, args ...any) (*
 	if err := p.check(ctx, query); err != nil {
 		return nil, err
 	}
+	if p.last {
+		defer p.withCommit(&ctx)()
+	}
 	return p.t.conn.QueryContext(ctx, query, args...)
+}
+
+// withCommit lets the connection send the commit with the next statement, until
+// the returned function is called. Like any commit it outlives its caller.
+func (p *txPool) withCommit(ctx *context.Context) func() {
+	*ctx = context.WithoutCancel(*ctx)
+	p.t.final = true
+	if p.t.db.dialect != Postgres {
+		return func() {}
+	}
+	set := func(on bool) {
+		// It fails only where the statement fails too: the connection is gone.
+		_ = p.t.pipeline(func(c *pipelined) error {
+			c.last = on
+			return nil
+		})
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 func (p *txPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
@@ -147,6 +179,9 @@ func (p *txPool) QueryRowContext(ctx context.Context, query string, args ...any)
 // undone.
 func (p *txPool) check(ctx context.Context, query string) error {
 	err := p.t.db.check(ctx, query, p.t.callers[:p.t.depth])
+	if err == nil && p.t.final {
+		err = errAfterLast
+	}
 	if err != nil {
 		p.t.fail(err)
 	}

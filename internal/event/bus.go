@@ -191,7 +191,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 	for ctx.Err() == nil {
 		before := b.moves.Load()
 		for _, r := range b.sources {
-			if _, err := r.pass(ctx); err != nil && ctx.Err() == nil {
+			if _, err := r.pass(ctx, false); err != nil && ctx.Err() == nil {
 				b.log.WarnContext(ctx, "relay", "module", r.outbox.Module(), "error", err)
 			}
 		}

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 type hold struct {
 	token string // unique to this pass
 	lanes []int
+	each  int // rows of a lane that were asked for at most
 }
 
 // unsent tells whether the outbox has something to send.
@@ -37,30 +39,39 @@ func (o *Outbox) unsent(ctx context.Context) (bool, error) {
 	return found, nil
 }
 
-// claim takes up to most free lanes that have something to send, those first
-// that were left alone longest, and the first rows of them.
-func (o *Outbox) claim(ctx context.Context, token string, most int) (hold, []row, error) {
-	skip := ""
-	if o.db.Dialect() == database.Postgres {
-		skip = "FOR UPDATE SKIP LOCKED"
-	}
-	h := hold{token: token}
-	var rows []row
-	err := o.db.Atomic(ctx, func(ctx context.Context) error {
+// claimLanes takes free lanes that have something to send, those first that were
+// left alone longest. %s is how PostgreSQL passes over lanes that others are taking.
+const claimLanes = `UPDATE outbox_lanes SET holder = ?, epoch = epoch + 1, held_until = ?
+	WHERE lane IN (
+		SELECT l.lane FROM outbox_lanes AS l
+		WHERE l.held_until <= ? AND EXISTS (SELECT 1 FROM outbox AS o WHERE o.sent_at IS NULL AND o.lane = l.lane)
+		ORDER BY l.held_until, l.lane LIMIT ? %s)
+	RETURNING lane`
+
+// firstRows are the first unsent rows of a lane.
+const firstRows = `SELECT id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data
+	FROM outbox WHERE sent_at IS NULL AND lane = %s ORDER BY id LIMIT ?`
+
+// claim takes up to most free lanes and the first rows of them, the same number of
+// each, so that neither a long backlog nor a busy lane makes it slow or unfair.
+func (o *Outbox) claim(ctx context.Context, token string, most int) (h hold, rows []row, err error) {
+	err = o.db.AtomicUnsynced(ctx, func(ctx context.Context) error {
 		now := clock.System()
-		h.lanes, rows = nil, nil
+		until, free := database.At(now.Add(leaseTime)), database.At(now)
+		h, rows = hold{token: token, each: batchSize / most}, nil
+		if o.db.Dialect() == database.Postgres {
+			// One statement, which reads as of before it claimed: at worst it gives
+			// rows that whoever held the lane has just sent.
+			err := o.db.Last(ctx).Raw(claimOnPostgres, token, until, free, most, h.each).Scan(&rows).Error
+			h.lanes = lanesOf(rows)
+			return err
+		}
 		conn := o.db.Conn(ctx)
-		err := conn.Raw(`UPDATE outbox_lanes SET holder = ?, epoch = epoch + 1, held_until = ?
-			WHERE lane IN (
-				SELECT l.lane FROM outbox_lanes AS l
-				WHERE l.held_until <= ? AND EXISTS (SELECT 1 FROM outbox AS o WHERE o.sent_at IS NULL AND o.lane = l.lane)
-				ORDER BY l.held_until, l.lane LIMIT ? `+skip+`)
-			RETURNING lane`,
-			token, database.At(now.Add(leaseTime)), database.At(now), most).Scan(&h.lanes).Error
+		err := conn.Raw(fmt.Sprintf(claimLanes, ""), token, until, free, most).Scan(&h.lanes).Error
 		if err != nil || len(h.lanes) == 0 {
 			return err
 		}
-		rows, err = h.fetch(conn)
+		rows, err = o.fetch(conn, &h)
 		return err
 	})
 	if err != nil {
@@ -69,24 +80,56 @@ func (o *Outbox) claim(ctx context.Context, token string, most int) (hold, []row
 	return h, rows, nil
 }
 
-// fetch reads the first unsent rows of the held lanes, the same number of each,
-// so that neither a long backlog nor a busy lane makes it slow or unfair.
-func (h hold) fetch(conn *gorm.DB) ([]row, error) {
+// Texts that never change are planned once for each connection.
+var (
+	claimOnPostgres = `WITH claimed AS (` + fmt.Sprintf(claimLanes, "FOR UPDATE SKIP LOCKED") + `)
+		SELECT part.* FROM claimed CROSS JOIN LATERAL (` + fmt.Sprintf(firstRows, "claimed.lane") + `) AS part`
+	fetchOnPostgres = `SELECT part.* FROM outbox_lanes AS held CROSS JOIN LATERAL (` + fmt.Sprintf(firstRows, "held.lane") + `) AS part
+		WHERE held.holder = ?`
+	fetchOnSQLite = `SELECT * FROM (` + fmt.Sprintf(firstRows, "?") + `) AS part`
+)
+
+func lanesOf(rows []row) []int {
+	var found []int
+	for _, r := range rows {
+		if !slices.Contains(found, r.Lane) {
+			found = append(found, r.Lane)
+		}
+	}
+	return found
+}
+
+// fetch reads the first unsent rows of the held lanes.
+func (o *Outbox) fetch(conn *gorm.DB, h *hold) ([]row, error) {
 	var rows []row
-	each := batchSize / len(h.lanes)
+	h.each = batchSize / len(h.lanes)
+	if o.db.Dialect() == database.Postgres {
+		return rows, conn.Raw(fetchOnPostgres, h.each, h.token).Scan(&rows).Error
+	}
 	parts, args := make([]string, 0, len(h.lanes)), make([]any, 0, 2*len(h.lanes))
 	for _, lane := range h.lanes {
-		parts = append(parts, `SELECT * FROM (SELECT id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data
-			FROM outbox WHERE sent_at IS NULL AND lane = ? ORDER BY id LIMIT ?) AS part`)
-		args = append(args, lane, each)
+		parts = append(parts, fetchOnSQLite)
+		args = append(args, lane, h.each)
 	}
 	err := conn.Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error
 	return rows, err
 }
 
+// all tells whether rows are all that there was to send when they were read.
+func (h hold) all(rows []row) bool {
+	count := map[int]int{}
+	for _, r := range rows {
+		if count[r.Lane]++; count[r.Lane] == h.each {
+			return false
+		}
+	}
+	return true
+}
+
 // settle marks rows as sent, if their lanes are still held, and fetches the next
-// ones. Where there are none it gives the lanes back.
-func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) {
+// ones. Where there are none it gives the lanes back; what was published meanwhile
+// has woken the relay again.
+func (o *Outbox) settle(ctx context.Context, h *hold, sent []row) ([]row, error) {
 	ids := make([]string, len(sent))
 	first, last := sent[0].RecordedAt, sent[0].RecordedAt
 	for i, r := range sent {
@@ -100,21 +143,23 @@ func (o *Outbox) settle(ctx context.Context, h hold, sent []row) ([]row, error) 
 	}
 	var next []row
 	var lost int
-	err := o.db.Atomic(ctx, func(ctx context.Context) error {
+	err := o.db.AtomicUnsynced(ctx, func(ctx context.Context) error {
 		next, lost = nil, 0
 		now := clock.System()
 		conn := o.db.Conn(ctx)
 		// The bounds of recorded_at let PostgreSQL leave out the other months. That
 		// sent_at is null needs no saying while the lanes are held, and would make it
 		// read the index of all unsent rows.
-		err := o.db.Later(ctx).Exec(`UPDATE outbox SET sent_at = ? WHERE id IN ? AND recorded_at BETWEEN ? AND ?
+		err := o.db.Later(ctx).Exec(`UPDATE outbox SET sent_at = ? WHERE `+o.db.Among("id")+` AND recorded_at BETWEEN ? AND ?
 			AND lane IN (SELECT lane FROM outbox_lanes WHERE holder = ?)`,
-			database.At(now), ids, first, last, h.token).Error
+			database.At(now), o.db.List(ids), first, last, h.token).Error
 		if err != nil {
 			return err
 		}
-		if next, err = h.fetch(conn); err != nil {
-			return err
+		if !h.all(sent) {
+			if next, err = o.fetch(conn, h); err != nil {
+				return err
+			}
 		}
 		const hold = `UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`
 		if len(next) == 0 {
@@ -147,8 +192,8 @@ func (o *Outbox) release(ctx context.Context, h hold) error {
 }
 
 func (o *Outbox) hold(ctx context.Context, h hold, until time.Time) error {
-	return o.db.Atomic(ctx, func(ctx context.Context) error {
-		return o.db.Conn(ctx).Exec(`UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`, database.At(until), h.token).Error
+	return o.db.AtomicUnsynced(ctx, func(ctx context.Context) error {
+		return o.db.Later(ctx).Exec(`UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`, database.At(until), h.token).Error
 	})
 }
 

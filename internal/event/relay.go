@@ -18,10 +18,6 @@ import (
 const (
 	pollEvery = time.Second           // the net for rows of other processes
 	busyPause = 50 * time.Millisecond // before asking again for lanes that others hold
-	// gatherMost bounds how long a relay that has caught up lets events gather. It
-	// rests for as long as its pass took: on a quiet machine that is next to
-	// nothing, on a busy one it makes half as many passes of twice the size.
-	gatherMost = 5 * time.Millisecond
 )
 
 // relay sends what is in one outbox.
@@ -42,9 +38,10 @@ func newRelay(b *Bus, o *Outbox) *relay {
 // run passes whenever a commit wakes it, and each second.
 func (r *relay) run(ctx context.Context) error {
 	var pause backoff
+	woken := false
 	for ctx.Err() == nil {
-		began := time.Now()
-		again, err := r.pass(ctx)
+		again, err := r.pass(ctx, woken)
+		woken = false
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -56,10 +53,7 @@ func (r *relay) run(ctx context.Context) error {
 			sleep(ctx, busyPause, nil)
 		case again == idle:
 			pause = 0
-			sleep(ctx, pollEvery, r.outbox.wake)
-		case again == caughtUp:
-			pause = 0
-			sleep(ctx, min(time.Since(began), gatherMost), nil)
+			woken = sleep(ctx, pollEvery, r.outbox.wake)
 		default:
 			pause = 0
 		}
@@ -71,19 +65,21 @@ func (r *relay) run(ctx context.Context) error {
 type outcome int
 
 const (
-	idle     outcome = iota // nothing to send
-	busy                    // others hold the lanes that have something to send
-	caughtUp                // sent what there was
-	sent                    // and there may be more
+	idle outcome = iota // nothing left to send
+	busy                // others hold the lanes that have something to send
+	sent                // and there may be more
 )
 
 // fairPass is how many batches a pass sends before it lets go of its lanes.
 const fairPass = 16
 
-// pass holds lanes until they are empty, or others had to wait long enough.
-func (r *relay) pass(ctx context.Context) (outcome, error) {
-	if unsent, err := r.outbox.unsent(ctx); err != nil || !unsent {
-		return idle, err
+// pass holds lanes until they are empty, or others had to wait long enough. Who was
+// woken by a commit need not look first whether there is something.
+func (r *relay) pass(ctx context.Context, woken bool) (outcome, error) {
+	if !woken {
+		if unsent, err := r.outbox.unsent(ctx); err != nil || !unsent {
+			return idle, err
+		}
 	}
 	r.bus.running.Add(1)
 	defer r.bus.running.Add(-1)
@@ -91,8 +87,12 @@ func (r *relay) pass(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return idle, err
 	}
-	if len(h.lanes) == 0 {
-		return busy, nil
+	if len(h.lanes) == 0 { // held by others, or sent by the pass before
+		unsent, err := r.outbox.unsent(ctx)
+		if unsent {
+			return busy, err
+		}
+		return idle, err
 	}
 	for n := 0; len(rows) > 0 && err == nil; n++ {
 		if n == fairPass {
@@ -101,7 +101,7 @@ func (r *relay) pass(ctx context.Context) (outcome, error) {
 		crashpoint.Hit(r.outbox.Module(), "before-deliver")
 		if err = r.deliver(ctx, h, rows); err == nil {
 			crashpoint.Hit(r.outbox.Module(), "delivered")
-			rows, err = r.outbox.settle(ctx, h, rows)
+			rows, err = r.outbox.settle(ctx, &h, rows)
 			r.bus.moves.Add(1)
 		}
 	}
@@ -113,7 +113,7 @@ func (r *relay) pass(ctx context.Context) (outcome, error) {
 	if len(rows) > 0 || err != nil || len(h.lanes) == r.most {
 		return sent, err
 	}
-	return caughtUp, nil
+	return idle, nil
 }
 
 // deliver gives a batch to all sinks at once and waits for all of them.
@@ -210,13 +210,16 @@ func (b *backoff) sleep(ctx context.Context) {
 	sleep(ctx, time.Millisecond+rand.N(time.Duration(*b)), nil)
 }
 
-// sleep waits for d, a wake-up call or the end of ctx.
-func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+// sleep waits for d, a wake-up call or the end of ctx, and tells whether it was
+// the wake-up call.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-wake:
 	case <-ctx.Done():
+	case <-wake:
+		return true
 	}
+	return false
 }

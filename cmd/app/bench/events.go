@@ -168,7 +168,7 @@ func openPipe(ctx context.Context, address string) (*pipe, error) {
 
 // apply is the effect: a row.
 func (p *pipe) apply(ctx context.Context, m event.Meta, _ happening) error {
-	if err := p.target.Conn(ctx).Exec(`INSERT INTO bench_effects (id) VALUES (?)`, m.AggregateID).Error; err != nil {
+	if err := p.target.Later(ctx).Exec(`INSERT INTO bench_effects (id) VALUES (?)`, m.AggregateID).Error; err != nil {
 		return err
 	}
 	p.applied.Add(1)

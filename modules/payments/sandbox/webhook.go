@@ -70,10 +70,17 @@ func (s *Sandbox) sendDue(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("claim webhooks: %w", err)
 		}
+		var done []string
+		failed := map[webhookRow]error{}
 		for _, row := range rows {
-			if err := s.settleWebhook(ctx, row, s.deliver(ctx, row)); err != nil {
-				return fmt.Errorf("note a webhook: %w", err)
+			if err := s.deliver(ctx, row); err != nil {
+				failed[row] = err
+				continue
 			}
+			done = append(done, row.ID)
+		}
+		if err := s.settleWebhooks(ctx, done, failed); err != nil {
+			return fmt.Errorf("note webhooks: %w", err)
 		}
 	}
 	return nil
@@ -86,10 +93,10 @@ func (s *Sandbox) claimWebhooks(ctx context.Context) (rows []webhookRow, err err
 	if s.DB.Dialect() == database.Postgres {
 		skip = ` FOR UPDATE SKIP LOCKED`
 	}
-	err = s.DB.Atomic(ctx, func(ctx context.Context) error {
+	err = s.DB.AtomicUnsynced(ctx, func(ctx context.Context) error {
 		now := s.Now()
 		rows = nil
-		return s.DB.Conn(ctx).Raw(`UPDATE webhooks SET next_at = ?, attempts = attempts + 1
+		return s.DB.Last(ctx).Raw(`UPDATE webhooks SET next_at = ?, attempts = attempts + 1
 			WHERE id IN (SELECT id FROM webhooks WHERE next_at <= ? ORDER BY next_at, id LIMIT ?`+skip+`)
 			RETURNING id, body, attempts`, database.At(now.Add(webhookLease)), database.At(now), webhookBatch).Scan(&rows).Error
 	})
@@ -115,16 +122,22 @@ func (s *Sandbox) deliver(ctx context.Context, row webhookRow) error {
 	return nil
 }
 
-func (s *Sandbox) settleWebhook(ctx context.Context, row webhookRow, failure error) error {
-	return s.DB.Atomic(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		if failure == nil || row.Attempts >= webhookTries {
-			if failure != nil {
+// settleWebhooks forgets those that were taken, and puts off those that were not.
+func (s *Sandbox) settleWebhooks(ctx context.Context, done []string, failed map[webhookRow]error) error {
+	return s.DB.AtomicUnsynced(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		gone := done
+		for row, failure := range failed {
+			if row.Attempts >= webhookTries {
 				s.Log.WarnContext(ctx, "a webhook of the sandbox is given up", "event", row.ID, "error", failure)
+				gone = append(gone[:len(gone):len(gone)], row.ID)
+				continue
 			}
-			return s.DB.Later(ctx).Exec(`DELETE FROM webhooks WHERE id = ?`, row.ID).Error
+			most := min(longestBackOff, 500*time.Millisecond<<min(row.Attempts, 12))
+			next := s.Now().Add(most/10 + rand.N(most))
+			if err := s.DB.Later(ctx).Exec(`UPDATE webhooks SET next_at = ? WHERE id = ?`, database.At(next), row.ID).Error; err != nil {
+				return err
+			}
 		}
-		most := min(longestBackOff, 500*time.Millisecond<<min(row.Attempts, 12))
-		next := s.Now().Add(most/10 + rand.N(most))
-		return s.DB.Later(ctx).Exec(`UPDATE webhooks SET next_at = ? WHERE id = ?`, database.At(next), row.ID).Error
+		return s.DB.Later(ctx).Exec(`DELETE FROM webhooks WHERE `+s.DB.Among("id"), s.DB.List(gone)).Error
 	})
 }

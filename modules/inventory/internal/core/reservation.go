@@ -62,11 +62,6 @@ func (s *Service) firstHold(ctx context.Context, orderID string) (inventory.Rese
 
 // reserve takes every line or fails; failing rolls the whole hold back.
 func (s *Service) reserve(ctx context.Context, lines []inventory.Line) error {
-	if len(lines) > 1 { // rows are locked in one order, so that two orders never wait for each other
-		if _, err := s.store.LockStock(ctx, lineSKUs(lines)); err != nil {
-			return fmt.Errorf("lock stock: %w", err)
-		}
-	}
 	changes := make([]Adjustment, len(lines))
 	for i, l := range lines {
 		changes[i] = Adjustment{SKU: l.SKU, Reserved: l.Quantity}
@@ -192,11 +187,6 @@ func (s *Service) Get(ctx context.Context, req inventory.ReservationRequest) (in
 func (s *Service) apply(ctx context.Context, r inventory.Reservation, kind string, onHand, reserved int64) error {
 	if len(r.Lines) == 0 {
 		return nil
-	}
-	if len(r.Lines) > 1 {
-		if _, err := s.store.LockStock(ctx, lineSKUs(r.Lines)); err != nil {
-			return fmt.Errorf("lock stock: %w", err)
-		}
 	}
 	changes := make([]Adjustment, len(r.Lines))
 	var moves []Movement

@@ -23,7 +23,8 @@ type Store interface {
 	// PutOnHand sets on hand of known and unknown SKUs and gives the new rows.
 	PutOnHand(ctx context.Context, levels []inventory.OnHand) ([]Stock, error)
 	// Adjust adds to on hand and reserved of every line's SKU, where that keeps
-	// both in bounds, and gives the rows that it changed.
+	// both in bounds, and gives the rows that it changed. It takes the locks in the
+	// order of the SKUs, so that two orders never wait for each other.
 	Adjust(ctx context.Context, changes []Adjustment) ([]Stock, error)
 	Move(ctx context.Context, moves []Movement) error
 

@@ -79,19 +79,27 @@ func (s *Store) PutOnHand(ctx context.Context, levels []inventory.OnHand) ([]cor
 	return toStock(rows), err
 }
 
-// Adjust implements core.Store: one statement, whatever the number of lines.
+// Adjust implements core.Store: one statement, whatever the number of lines. With
+// PostgreSQL rows are changed only once they are locked, which is done in order; a
+// row that others changed meanwhile is judged as it is then.
 func (s *Store) Adjust(ctx context.Context, changes []core.Adjustment) ([]core.Stock, error) {
 	values, args := make([]string, len(changes)), make([]any, 0, 3*len(changes))
 	for i, c := range changes {
 		values[i] = "(CAST(? AS text), CAST(? AS bigint), CAST(? AS bigint))"
 		args = append(args, c.SKU, c.OnHand, c.Reserved)
 	}
+	lock, locked := "", ""
+	if s.Dialect() == database.Postgres && len(changes) > 1 {
+		lock = `, locked AS MATERIALIZED (
+			SELECT stock.sku FROM stock JOIN change ON change.sku = stock.sku ORDER BY stock.sku FOR UPDATE OF stock)`
+		locked = ` JOIN locked ON locked.sku = change.sku`
+	}
 	var rows []stockRow
-	err := s.Conn(ctx).Raw(`WITH change (sku, on_hand, reserved) AS (VALUES `+strings.Join(values, ", ")+`)
+	err := s.Conn(ctx).Raw(`WITH change (sku, on_hand, reserved) AS (VALUES `+strings.Join(values, ", ")+`)`+lock+`
 		UPDATE stock SET on_hand = stock.on_hand + change.on_hand,
 			reserved = stock.reserved + change.reserved,
 			version = stock.version + 1
-		FROM change
+		FROM change`+locked+`
 		WHERE stock.sku = change.sku
 			AND stock.reserved + change.reserved BETWEEN 0 AND stock.on_hand + change.on_hand
 		RETURNING stock.sku, stock.on_hand, stock.reserved, stock.version`, args...).Scan(&rows).Error

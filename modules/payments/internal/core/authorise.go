@@ -115,16 +115,14 @@ func checkAuthorize(req payments.AuthorizeRequest) error {
 // begin records the payment, or finds the first one, and takes its operation if
 // nobody is at it. A payment that is settled is given as it is.
 func (s *Service) begin(ctx context.Context, req payments.AuthorizeRequest) (p Payment, op Operation, mine bool, err error) {
-	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
+	err = s.Store.Atomic(ctx, func(ctx context.Context) (err error) {
 		p, mine = s.newPayment(req), false
 		op = s.claimed(s.operation(p, KindAuthorise, authoriseKey(p.OrderID), p.Amount))
-		fresh, err := s.Store.Insert(ctx, p)
-		if err != nil {
+		if mine, err = s.Store.Begin(ctx, p, op); err != nil {
 			return fmt.Errorf("record the payment: %w", err)
 		}
-		if fresh {
-			mine, err = s.Store.AddOperation(ctx, op)
-			return err
+		if mine {
+			return nil
 		}
 		if p, _, err = s.Store.ByOrder(ctx, p.OrderID); err != nil {
 			return fmt.Errorf("find the order's payment: %w", err)

@@ -11,7 +11,7 @@ import (
 // observe applies what the provider says about an order's charge. It may be told
 // the same twice, late, or in any order: a payment only moves forward.
 func (s *Service) observe(ctx context.Context, p Payment, c Charge) (Payment, error) {
-	if c.Key != authoriseKey(p.OrderID) || c.Reference != p.OrderID || c.Amount.Amount != p.Amount || c.Amount.Currency != p.Currency {
+	if !ours(p, c) {
 		return p, fmt.Errorf("charge %s is not the one of payment %s", c.ID, p.ID)
 	}
 	return s.apply(ctx, p, func(p *Payment) error {

@@ -13,6 +13,9 @@ type Store interface {
 
 	// Insert adds a payment; false when its order has one already.
 	Insert(ctx context.Context, p Payment) (bool, error)
+	// Begin adds a payment and its first operation, and is the end of the transaction
+	// then; false, and nothing is done, when its order has a payment already.
+	Begin(ctx context.Context, p Payment, o Operation) (bool, error)
 	// Update writes a payment if its revision is still the stored one, and raises it.
 	Update(ctx context.Context, p *Payment) (bool, error)
 	ByID(ctx context.Context, id string) (Payment, bool, error)

@@ -42,6 +42,9 @@ func (s *Service) TakeWebhook(ctx context.Context, req payments.WebhookRequest) 
 	if err := json.Unmarshal(req.Body, &n); err != nil || !n.whole() {
 		return none, fault.Malformed.Errorf("the message is no notice about a charge")
 	}
+	if known, err := s.knows(ctx, n.Charge); known || err != nil {
+		return none, err
+	}
 	err := s.Store.Atomic(ctx, func(ctx context.Context) error {
 		fresh, err := s.Store.Remember(ctx, n.ID, s.Now())
 		if err != nil || !fresh {
@@ -55,6 +58,29 @@ func (s *Service) TakeWebhook(ctx context.Context, req payments.WebhookRequest) 
 	return none, nil
 }
 
+// knows tells whether a notice about an authorisation tells nothing new. That is the
+// rule, as the provider's answer came before, and then nothing need be written: the
+// notice will tell nothing new the next time either.
+func (s *Service) knows(ctx context.Context, c Charge) (bool, error) {
+	if c.Status != ChargeAuthorised && c.Status != ChargeDeclined {
+		return false, nil
+	}
+	p, found, err := s.Store.ByOrder(ctx, c.Reference)
+	if err != nil {
+		return false, fmt.Errorf("find the order's payment: %w", err)
+	}
+	if !found || p.Tombstone() || p.VoidWanted || !ours(p, c) {
+		return false, nil
+	}
+	see(&p, c)
+	return !p.Changed(), nil
+}
+
+// ours tells whether a charge is the one that was asked for.
+func ours(p Payment, c Charge) bool {
+	return c.Key == authoriseKey(p.OrderID) && c.Reference == p.OrderID && c.Amount.Amount == p.Amount && c.Amount.Currency == p.Currency
+}
+
 // notice believes what a message says of an authorisation, and takes anything
 // else as a hint to look at what is still open.
 func (s *Service) notice(ctx context.Context, c Charge) error {
@@ -62,7 +88,7 @@ func (s *Service) notice(ctx context.Context, c Charge) error {
 	if err != nil {
 		return err
 	}
-	if !found || p.Tombstone() || c.Key != authoriseKey(p.OrderID) || c.Amount.Amount != p.Amount || c.Amount.Currency != p.Currency {
+	if !found || p.Tombstone() || !ours(p, c) {
 		s.Log.WarnContext(ctx, "the provider speaks of a charge that is not ours", "charge", c.ID, "order", c.Reference)
 		return nil
 	}

@@ -58,6 +58,22 @@ func operations(rows []operationRow) []core.Operation {
 
 // AddOperation adds an operation; false when its key, or its request key, is there already.
 func (s *Store) AddOperation(ctx context.Context, o core.Operation) (bool, error) {
+	row := operationRowOf(o)
+	done := s.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	return done.RowsAffected == 1, done.Error
+}
+
+// Begin adds a payment and its first operation.
+func (s *Store) Begin(ctx context.Context, p core.Payment, o core.Operation) (bool, error) {
+	fresh, err := s.Insert(ctx, p)
+	if err != nil || !fresh {
+		return false, err
+	}
+	row := operationRowOf(o)
+	return true, s.db.Last(ctx).Create(&row).Error
+}
+
+func operationRowOf(o core.Operation) operationRow {
 	row := operationRow{
 		ID: o.ID, PaymentID: o.PaymentID, Kind: o.Kind, Amount: o.Amount, Currency: o.Currency, IdempotencyKey: o.Key,
 		Status: o.Status, Attempts: o.Attempts, NextAt: database.At(o.NextAt), ClaimedUntil: database.AtPtr(o.ClaimedUntil), TriedAt: database.AtPtr(o.TriedAt),
@@ -67,8 +83,7 @@ func (s *Store) AddOperation(ctx context.Context, o core.Operation) (bool, error
 	if o.RequestKey != "" {
 		row.RequestKey = &o.RequestKey
 	}
-	done := s.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-	return done.RowsAffected == 1, done.Error
+	return row
 }
 
 // OperationByKey finds an operation by its key at the provider.

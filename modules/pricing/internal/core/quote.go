@@ -38,31 +38,42 @@ func (s *Service) Quote(ctx context.Context, req pricing.QuoteRequest) (pricing.
 	if !port.PrincipalFrom(ctx).Has(port.RoleStaff) { // a key takes a use of the promotion
 		return pricing.Quote{}, fault.Forbidden.Errorf("only the shop itself quotes for an order")
 	}
-	if q, ok, err := s.first(ctx, req.Key); ok || err != nil {
-		return q, err
-	}
 	q, err := s.price(ctx, req)
 	if err != nil {
-		// The same quote, asked for twice at once, may just have taken the last use
-		// of its promotion: then it is the answer.
-		if first, ok, _ := s.first(ctx, req.Key); ok {
-			return first, nil
+		// What was quoted before stays the answer: the quote itself may have taken the
+		// last use of its promotion, or something is not for sale any more.
+		if first, ok, err := s.first(ctx, req.Key); ok {
+			return first, err
 		}
 		return pricing.Quote{}, err
 	}
-	made := q
+	return s.keep(ctx, req.Key, q)
+}
+
+// keep makes q the quote of an order, and takes its use of the promotion. Where the
+// order has a quote already that one stays, and is given.
+func (s *Service) keep(ctx context.Context, orderID string, made pricing.Quote) (q pricing.Quote, err error) {
+	kept := OrderQuote{OrderID: orderID, PromoCode: made.PromoCode, Quote: made}
+	if made.PromoCode == "" {
+		isNew, err := s.Store.AddOnlyQuote(ctx, kept)
+		if err != nil {
+			return pricing.Quote{}, fmt.Errorf("keep quote: %w", err)
+		}
+		if !isNew {
+			q, _, err := s.first(ctx, orderID)
+			return q, err
+		}
+		return made, nil
+	}
 	err = s.Store.Atomic(ctx, func(ctx context.Context) error {
 		q = made
-		isNew, err := s.Store.AddQuote(ctx, OrderQuote{OrderID: req.Key, PromoCode: q.PromoCode, Quote: q})
+		isNew, err := s.Store.AddQuote(ctx, kept)
 		if err != nil {
 			return fmt.Errorf("keep quote: %w", err)
 		}
 		if !isNew {
-			q, _, err = s.first(ctx, req.Key)
+			q, _, err = s.first(ctx, orderID)
 			return err
-		}
-		if q.PromoCode == "" {
-			return nil
 		}
 		taken, err := s.Store.UsePromotion(ctx, q.PromoCode)
 		if err == nil && !taken {

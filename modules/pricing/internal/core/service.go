@@ -37,6 +37,8 @@ type Store interface {
 
 	// AddQuote tells whether the order had none.
 	AddQuote(ctx context.Context, q OrderQuote) (bool, error)
+	// AddOnlyQuote is AddQuote as the whole of a transaction.
+	AddOnlyQuote(ctx context.Context, q OrderQuote) (bool, error)
 	Quote(ctx context.Context, orderID string) (OrderQuote, bool, error)
 	// ReleaseQuote releases an open quote, and tells whether it was open.
 	ReleaseQuote(ctx context.Context, orderID string) (bool, error)

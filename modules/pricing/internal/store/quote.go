@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/banyan-tree/banyan/internal/database"
@@ -28,6 +29,19 @@ const (
 
 // AddQuote implements core.Store.
 func (s *Store) AddQuote(ctx context.Context, q core.OrderQuote) (bool, error) {
+	return s.addQuote(s.Conn(ctx), q)
+}
+
+// AddOnlyQuote implements core.Store.
+func (s *Store) AddOnlyQuote(ctx context.Context, q core.OrderQuote) (isNew bool, err error) {
+	err = s.Atomic(ctx, func(ctx context.Context) (err error) {
+		isNew, err = s.addQuote(s.Last(ctx), q)
+		return err
+	})
+	return isNew, err
+}
+
+func (s *Store) addQuote(conn *gorm.DB, q core.OrderQuote) (bool, error) {
 	body, err := json.Marshal(q.Quote)
 	if err != nil {
 		return false, fmt.Errorf("write quote: %w", err)
@@ -36,7 +50,7 @@ func (s *Store) AddQuote(ctx context.Context, q core.OrderQuote) (bool, error) {
 	if q.Released {
 		row.Status = released
 	}
-	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	tx := conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 	return tx.RowsAffected == 1, tx.Error
 }
 
