@@ -9,6 +9,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/idempotency"
+	"github.com/banyan-tree/banyan/internal/port"
 )
 
 const lease = 30 * time.Second
@@ -123,5 +124,51 @@ func TestFinishOvertaken(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fast, got)
 		require.Equal(t, 1, b.effects(t))
+	})
+}
+
+// The answer is written by whoever finds it, with the end of the effect; who waits
+// for it reads it, and writes nothing.
+func TestFinishElsewhere(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		final := reply{ID: "1", Amount: 7}
+		settle := func(ctx context.Context, answer reply) error {
+			return b.db.Atomic(t.Context(), func(inner context.Context) error {
+				return b.keys.Settle(inner, port.IdempotencyKeyFrom(ctx), answer)
+			})
+		}
+		until := func(ctx context.Context, _ reply) error { return settle(ctx, final) }
+		never := func(context.Context, reply) (reply, error) { return reply{}, soldOut.Errorf("not to be asked for") }
+		flagged, replayed := port.WithReplayFlag(ctx)
+		got, err := idempotency.FinishElsewhere(flagged, b.keys, lease, b.act("1"), until, never)
+		require.NoError(t, err)
+		require.Equal(t, final, got)
+		require.False(t, replayed.Load())
+		require.NoError(t, settle(ctx, reply{ID: "another"}), "once settled it stays")
+		got, err = idempotency.FinishElsewhere(flagged, b.keys, lease, b.act("2"), nil, never)
+		require.NoError(t, err)
+		require.Equal(t, final, got)
+		require.True(t, replayed.Load())
+		require.Equal(t, 1, b.effects(t))
+
+		// Nobody wrote it in time: it is found, and stays although it is written later.
+		late := keyed(t.Context(), "s", "late", "f")
+		pending := reply{ID: "3", Amount: 1}
+		got, err = idempotency.FinishElsewhere(late, b.keys, lease, b.act("3"),
+			func(context.Context, reply) error { return nil },
+			func(context.Context, reply) (reply, error) { return pending, nil })
+		require.NoError(t, err)
+		require.Equal(t, pending, got)
+		require.NoError(t, settle(late, final))
+		got, err = idempotency.FinishElsewhere(late, b.keys, lease, b.act("4"), nil, never)
+		require.NoError(t, err)
+		require.Equal(t, pending, got)
+
+		// Somebody else's request with the same key is not answered by it.
+		require.NoError(t, settle(keyed(t.Context(), "s", "nobody", "f"), final))
+		_, err = idempotency.FinishElsewhere(keyed(t.Context(), "s", "late", "g"), b.keys, lease, b.act("5"), nil, never)
+		require.ErrorIs(t, err, idempotency.Reused)
 	})
 }

@@ -76,6 +76,13 @@ func Do[Rep any](ctx context.Context, k *Keys, fn func(ctx context.Context) (Rep
 // twice at a time when it takes longer than the lease; all get the answer of the
 // one that ends first.
 func Finish[Rep any](ctx context.Context, k *Keys, lease time.Duration, fn func(ctx context.Context) (Rep, error), wait func(ctx context.Context, first Rep) (Rep, error)) (Rep, error) {
+	return FinishElsewhere(ctx, k, lease, fn, nil, wait)
+}
+
+// FinishElsewhere is Finish for a command whose final answer is written by whoever
+// finds it, with Settle: until returns when that was tried, or will not be waited
+// for any longer. Only where no answer was written then, find gives it.
+func FinishElsewhere[Rep any](ctx context.Context, k *Keys, lease time.Duration, fn func(ctx context.Context) (Rep, error), until func(ctx context.Context, first Rep) error, find func(ctx context.Context, first Rep) (Rep, error)) (Rep, error) {
 	var none Rep
 	if k.db.Inside(ctx) {
 		return none, errors.New("finish a keyed command: not inside a transaction, because it waits for others")
@@ -87,11 +94,42 @@ func Finish[Rep any](ctx context.Context, k *Keys, lease time.Duration, fn func(
 	if err != nil || !open {
 		return first, err
 	}
-	final, waitErr := wait(ctx, first)
-	if port.IdempotencyKeyFrom(ctx).IsZero() {
-		return final, waitErr
+	key := port.IdempotencyKeyFrom(ctx)
+	if until != nil {
+		if err := until(ctx, first); err != nil {
+			if key.IsZero() {
+				return none, err
+			}
+			return settle(ctx, k, stateFirst, none, err)
+		}
+		if !key.IsZero() {
+			settled, err := k.find(ctx, key, false)
+			if err == nil && settled != nil && settled.State == stateDone && settled.Fingerprint == key.Fingerprint {
+				return decode[Rep](settled)
+			}
+		}
 	}
-	return settle(ctx, k, stateFirst, final, waitErr)
+	final, findErr := find(ctx, first)
+	if key.IsZero() {
+		return final, findErr
+	}
+	return settle(ctx, k, stateFirst, final, findErr)
+}
+
+// Settle writes the final answer of a command that FinishElsewhere began, in the
+// transaction that ctx carries, which is that of the effect's end. Where the key is
+// settled already, or unknown, it does nothing.
+func (k *Keys) Settle(ctx context.Context, key port.IdempotencyKey, reply any) error {
+	if key.IsZero() {
+		return nil
+	}
+	r, err := k.record(key, stateDone, reply, nil)
+	if err != nil {
+		return err
+	}
+	return wrap(k.db.Later(ctx).Exec(`UPDATE idempotency_keys SET state = ?, reply = ?, lease_until = NULL, expires_at = ?
+		WHERE scope = ? AND key = ? AND fingerprint = ? AND state = ?`,
+		r.State, r.Reply, r.ExpiresAt, key.Scope, key.Key, key.Fingerprint, stateFirst).Error)
 }
 
 // do is the common part. With a lease, the answer that it remembers is the first

@@ -81,7 +81,7 @@ func (k *Keys) claim(ctx context.Context, key port.IdempotencyKey, lease time.Du
 			return nil, inFlight()
 		}
 	}
-	r, err := k.find(ctx, key)
+	r, err := k.find(ctx, key, true)
 	if err != nil || r == nil {
 		return nil, err
 	}
@@ -107,13 +107,18 @@ func (k *Keys) wait(ctx context.Context, key port.IdempotencyKey) (*record, erro
 			return nil, fmt.Errorf("lock an idempotency key: %w", err)
 		}
 	}
-	return k.find(ctx, key)
+	return k.find(ctx, key, true)
 }
 
-// find gives the unexpired row, nil where there is none.
-func (k *Keys) find(ctx context.Context, key port.IdempotencyKey) (*record, error) {
+// find gives the unexpired row, nil where there is none. Who is going to write over
+// it locks it: Settle does not know the lock of the key.
+func (k *Keys) find(ctx context.Context, key port.IdempotencyKey, lock bool) (*record, error) {
+	conn := k.db.Conn(ctx)
+	if lock && k.db.Dialect() == database.Postgres {
+		conn = conn.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	}
 	var rows []record
-	err := k.db.Conn(ctx).Where("scope = ? AND key = ? AND expires_at > ?", key.Scope, key.Key, database.At(k.now())).
+	err := conn.Where("scope = ? AND key = ? AND expires_at > ?", key.Scope, key.Key, database.At(k.now())).
 		Limit(1).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("look up an idempotency key: %w", err)

@@ -49,9 +49,9 @@ func (p Principal) MayActFor(userID string) bool {
 // name at the end of its scope; the calls this handler makes do not inherit it.
 // They have their natural key (see Key), or one that the handler attaches anew.
 type IdempotencyKey struct {
-	Scope       string
-	Key         string
-	Fingerprint string
+	Scope       string `json:"scope"`
+	Key         string `json:"key"`
+	Fingerprint string `json:"fingerprint"`
 }
 
 // IsZero tells whether there is no key.

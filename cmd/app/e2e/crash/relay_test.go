@@ -22,7 +22,7 @@ func TestRelay(t *testing.T) {
 		at = at.With(chief...)
 		s := shoptest.Serve(t, at)
 		admin := s.LogIn(t, "chief@example.com", shoptest.Password)
-		c := s.NewCrowd(t, admin, buyers, shoptest.Storm(3, 40), 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
+		c := s.NewCrowd(t, admin, buyers, shoptest.Storm(5, 40), 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
 		for i, b := range c.Buyers {
 			for n, w := range b.Wishes {
 				w.Cancel = (i+n)%4 == 0
@@ -38,7 +38,7 @@ func TestRelay(t *testing.T) {
 			doomed := shoptest.Serve(t, at)
 			select {
 			case <-doomed.Exited:
-			case <-time.After(time.Duration(dice.Int64N(int64(time.Duration(kills+2) * 20 * time.Millisecond)))): // longer each time, so that it ends
+			case <-time.After(time.Duration(dice.Int64N(1 + int64(time.Duration(kills)*20*time.Millisecond)))): // at once, then longer each time, so that it ends
 			}
 			doomed.Kill(t)
 			kills++

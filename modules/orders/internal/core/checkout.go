@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/saga"
 	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/inventory"
@@ -61,6 +62,9 @@ type Checkout struct {
 	Token          string              `json:"token,omitempty"`
 	Quote          *pricing.Quote      `json:"quote,omitempty"`
 	PaymentID      string              `json:"payment_id,omitempty"`
+	// Awaited is the key of the request that waits for the decision: the answer is
+	// written down with it. Nil where nobody waits.
+	Awaited *port.IdempotencyKey `json:"awaited,omitempty"`
 }
 
 func (s *Service) price(ctx context.Context, order string, c *Checkout) error {
@@ -158,7 +162,18 @@ func (s *Service) confirm(ctx context.Context, id string, c *Checkout) error {
 	if err := s.save(ctx, order); err != nil {
 		return err
 	}
+	if err := s.answer(ctx, order, c); err != nil {
+		return err
+	}
 	return s.startEmptyingCart(ctx, order, c.Basket)
+}
+
+// answer writes down what the request that placed the order is answered.
+func (s *Service) answer(ctx context.Context, order *Order, c *Checkout) error {
+	if c.Awaited == nil {
+		return nil
+	}
+	return s.keys.Settle(ctx, *c.Awaited, order.Order)
 }
 
 // reject ends the order that could not be had: rejected, or cancelled if that
@@ -185,5 +200,8 @@ func (s *Service) reject(ctx context.Context, id string, c *Checkout, cause *fau
 	if err != nil {
 		return err
 	}
-	return s.save(ctx, order)
+	if err := s.save(ctx, order); err != nil {
+		return err
+	}
+	return s.answer(ctx, order, c)
 }

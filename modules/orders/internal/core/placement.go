@@ -10,6 +10,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/idempotency"
+	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/pricing"
@@ -60,12 +61,15 @@ func (s *Service) placeOnce(ctx context.Context, req orders.PlaceRequest, basket
 		return idempotency.Do(ctx, s.keys, place)
 	}
 	patience := time.Duration(req.WaitMillis) * time.Millisecond
-	return idempotency.Finish(ctx, s.keys, patience+leaseSlack, place,
-		func(ctx context.Context, first orders.Order) (orders.Order, error) {
+	return idempotency.FinishElsewhere(ctx, s.keys, patience+leaseSlack, place,
+		func(ctx context.Context, first orders.Order) error {
 			if first.Status != orders.Pending {
-				return first, nil
+				return nil
 			}
-			order, err := s.after(ctx, first.ID, patience, first.ID)
+			return s.await(ctx, first.ID, patience)
+		},
+		func(ctx context.Context, first orders.Order) (orders.Order, error) {
+			order, err := s.store.Get(ctx, first.ID)
 			if err != nil {
 				return orders.Order{}, err
 			}
@@ -96,7 +100,12 @@ func (s *Service) place(ctx context.Context, req orders.PlaceRequest, basket car
 	for _, l := range basket.Lines {
 		lines = append(lines, cart.CartRef{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision})
 	}
+	var awaited *port.IdempotencyKey
+	if key := port.IdempotencyKeyFrom(ctx); req.WaitMillis > 0 && !key.IsZero() {
+		awaited = &key
+	}
 	return order.Order, s.checkouts.Start(ctx, order.ID, Checkout{
+		Awaited: awaited,
 		UserID: req.UserID, Items: items, Basket: lines, Country: req.ShippingAddress.Country,
 		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, Method: req.PaymentMethod, Token: req.PaymentToken,
 	})

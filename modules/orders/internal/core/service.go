@@ -31,7 +31,7 @@ type Store interface {
 	Get(ctx context.Context, id string) (*Order, error)
 	// Lock reads an order that nobody else changes until the transaction ends. Codes: OrderNotFound.
 	Lock(ctx context.Context, id string) (*Order, error)
-	// Update writes what can change of an order.
+	// Update writes what can change of an order that the transaction has locked.
 	Update(ctx context.Context, o *Order) error
 	// List gives up to limit orders older than the one named before (empty: the
 	// newest), newest first; of one user, or with an empty userID of all.

@@ -67,18 +67,16 @@ var mutable = []string{
 	"weight_grams", "payment_id", "shipment_id", "cancelling", "delivered_early", "history", "updated_at",
 }
 
-// Update writes what can change of an order.
+// Update writes what can change of an order that the transaction has locked, so
+// that nobody need look whether it is there.
 func (s Store) Update(ctx context.Context, o *core.Order) error {
 	r, err := rowOf(o)
 	if err != nil {
 		return fmt.Errorf("update order %s: %w", o.ID, err)
 	}
-	done := s.Conn(ctx).Model(&row{}).Where("id = ?", o.ID).Select(mutable).UpdateColumns(&r)
-	if done.Error != nil {
-		return fmt.Errorf("update order %s: %w", o.ID, done.Error)
-	}
-	if done.RowsAffected != 1 {
-		return fmt.Errorf("update order %s: %d rows changed", o.ID, done.RowsAffected)
+	err = s.Later(ctx).Model(&row{}).Where("id = ?", o.ID).Select(mutable).UpdateColumns(&r).Error
+	if err != nil {
+		return fmt.Errorf("update order %s: %w", o.ID, err)
 	}
 	return nil
 }

@@ -76,8 +76,11 @@ func TestWhatIsNotThere(t *testing.T) {
 	each(t, func(t *testing.T, s store.Store) {
 		_, err := s.Get(t.Context(), "none")
 		require.ErrorIs(t, err, orders.OrderNotFound)
-		err = s.Atomic(t.Context(), func(ctx context.Context) error { return s.Update(ctx, full("ada")) })
-		require.ErrorContains(t, err, "0 rows")
+		err = s.Atomic(t.Context(), func(ctx context.Context) error {
+			_, err := s.Lock(ctx, "none")
+			return err
+		})
+		require.ErrorIs(t, err, orders.OrderNotFound)
 		require.Error(t, s.Insert(t.Context(), full("ada")), "writes need a transaction")
 	})
 }
