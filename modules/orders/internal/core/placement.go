@@ -106,7 +106,7 @@ func (s *Service) place(ctx context.Context, req orders.PlaceRequest, basket car
 	}
 	return order.Order, s.checkouts.Start(ctx, order.ID, Checkout{
 		Awaited: awaited,
-		UserID: req.UserID, Items: items, Basket: lines, Country: req.ShippingAddress.Country,
+		UserID:  req.UserID, Items: items, Basket: lines, Country: req.ShippingAddress.Country,
 		ShippingMethod: req.ShippingMethod, PromoCode: req.PromoCode, Method: req.PaymentMethod, Token: req.PaymentToken,
 	})
 }
