@@ -138,6 +138,9 @@ func (s *Sandbox) settleWebhooks(ctx context.Context, done []string, failed map[
 				return err
 			}
 		}
-		return s.DB.Later(ctx).Exec(`DELETE FROM webhooks WHERE `+s.DB.Among("id"), s.DB.List(gone)).Error
+		if len(gone) == 0 {
+			return nil
+		}
+		return s.DB.Later(ctx).Exec(`DELETE FROM webhooks WHERE id IN ?`, gone).Error
 	})
 }
