@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/banyan-tree/banyan/cmd/app/demo"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/catalog"
@@ -50,14 +52,29 @@ func (s *server) firstStart(ctx context.Context, withDemo bool) error {
 	return s.demoCatalogue(ctx)
 }
 
+// adminPatience is how long a start tries to make the admin. A database that comes
+// back, or a machine that starts much else, may need a moment.
+const adminPatience = 30 * time.Second
+
+// makeAdmin makes sure of an admin. To repeat it changes nothing.
 func (s *server) makeAdmin(ctx context.Context, email, password string) error {
-	_, err := s.contracts.identity.GrantRoles(ctx, identity.GrantRolesRequest{
-		Email: email, Password: password, Name: "Admin", Roles: []string{port.RoleCustomer, port.RoleAdmin},
-	})
-	if err != nil {
-		return fmt.Errorf("make the admin %s: %w", email, err)
+	for began := time.Now(); ; {
+		_, err := s.contracts.identity.GrantRoles(ctx, identity.GrantRolesRequest{
+			Email: email, Password: password, Name: "Admin", Roles: []string{port.RoleCustomer, port.RoleAdmin},
+		})
+		if err == nil {
+			return nil
+		}
+		if !fault.Retryable(err) || time.Since(began) > adminPatience {
+			return fmt.Errorf("make the admin %s: %w", email, err)
+		}
+		s.log.WarnContext(ctx, "the admin could not be made, trying again", "email", email, "error", err)
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("make the admin %s: %w", email, ctx.Err())
+		}
 	}
-	return nil
 }
 
 // demoAdmin makes an admin with a password of its own and keeps that in a file
