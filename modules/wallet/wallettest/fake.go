@@ -63,6 +63,36 @@ func (f *Fake) Fund(userID string, cents int64) {
 	f.append(userID, wallet.WasDeposited.Name(), id.V7(), cents, cents, cents)
 }
 
+// Room refuses what a wallet would not take.
+func (f *Fake) Room(_ context.Context, userID string, amount money.Money) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.room(userID, amount)
+}
+
+func (f *Fake) room(userID string, amount money.Money) error {
+	if balanceOf(f.streams[userID]).Balance.Amount > wallet.MaxBalance-amount.Amount {
+		return wallet.LimitExceeded.Errorf("a wallet takes no more than that")
+	}
+	return nil
+}
+
+// Credit adds a deposit once.
+func (f *Fake) Credit(_ context.Context, userID, depositID string, amount money.Money) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.streams[userID] {
+		if e.Reference == depositID {
+			return nil
+		}
+	}
+	if err := f.room(userID, amount); err != nil {
+		return err
+	}
+	f.append(userID, wallet.WasDeposited.Name(), depositID, amount.Amount, amount.Amount, amount.Amount)
+	return nil
+}
+
 // Dispatch makes an order's goods leave.
 func (f *Fake) Dispatch(orderID string) {
 	f.mu.Lock()

@@ -97,8 +97,8 @@ func (f *Fake) Deposit(ctx context.Context, req wallet.DepositRequest) (wallet.D
 		case "tok_error":
 			return wallet.Deposit{}, wallet.CardUnavailable.Errorf("the payment provider cannot be asked at present, try again")
 		}
-		if balanceOf(f.streams[req.UserID]).Balance.Amount > wallet.MaxBalance-req.Amount.Amount {
-			return wallet.Deposit{}, wallet.LimitExceeded.Errorf("a wallet takes no more than that")
+		if err := f.room(req.UserID, req.Amount); err != nil {
+			return wallet.Deposit{}, err
 		}
 		d := wallet.Deposit{ID: id.V7(), UserID: req.UserID, Amount: req.Amount, PaymentID: id.V7(), CreatedAt: clock.System()}
 		f.append(req.UserID, wallet.WasDeposited.Name(), d.ID, req.Amount.Amount, req.Amount.Amount, req.Amount.Amount)
