@@ -66,7 +66,7 @@ type Product struct {
 	Tags            []string  `json:"tags"`
 	Images          []Image   `json:"images"`
 	Variants        []Variant `json:"variants"`
-	Status          string    `json:"status"`
+	Status          string    `json:"status" enum:"draft,published,archived"`
 	Version         int64     `json:"version"` // counts changes, from 1
 	CreatedAt       time.Time `json:"created_at"`
 	UpdatedAt       time.Time `json:"updated_at"`

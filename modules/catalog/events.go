@@ -12,3 +12,8 @@ type ProductChanged struct {
 
 // WasChanged is published at each change of a product, its status included.
 var WasChanged = event.Define[ProductChanged](Topic, "catalog.product_changed")
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{WasChanged}
+}

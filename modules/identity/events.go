@@ -15,3 +15,8 @@ type UserRegistered struct {
 
 // Registered is published once per user.
 var Registered = event.Define[UserRegistered](Topic, "identity.user_registered")
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{Registered}
+}

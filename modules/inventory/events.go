@@ -7,3 +7,8 @@ const Topic = "inventory.level"
 
 // Changed is published at each change of a SKU's level.
 var Changed = event.Define[Level](Topic, "inventory.level_changed")
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{Changed}
+}

@@ -108,7 +108,7 @@ type ReservationRequest struct {
 // Reservation of one order.
 type Reservation struct {
 	OrderID   string    `json:"order_id"`
-	Status    string    `json:"status"`
+	Status    string    `json:"status" enum:"held,committed,released,expired"`
 	Lines     []Line    `json:"lines"`
 	ExpiresAt time.Time `json:"expires_at"`
 }

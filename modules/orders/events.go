@@ -37,3 +37,8 @@ var (
 	WasShipped   = event.Define[OrderEnded](Topic, "orders.shipped")
 	WasDelivered = event.Define[OrderEnded](Topic, "orders.delivered")
 )
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{WasConfirmed, WasRejected, WasCancelled, WasShipped, WasDelivered}
+}

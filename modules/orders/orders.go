@@ -118,7 +118,7 @@ type Order struct {
 	ID              string    `json:"id"`
 	Number          string    `json:"number"` // for people: "7KQ2M-4XW9P"
 	UserID          string    `json:"user_id"`
-	Status          string    `json:"status"`
+	Status          string    `json:"status" enum:"pending,confirmed,rejected,shipped,delivered,cancelled"`
 	Reason          string    `json:"reason"` // why it was rejected or cancelled
 	Lines           []Line    `json:"lines"`
 	Totals          Totals    `json:"totals"` // zero until its checkout is over, or if it could not be priced

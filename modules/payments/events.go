@@ -25,3 +25,8 @@ var (
 	PaymentRefunded   = event.Define[PaymentChanged](Topic, "payments.refunded")
 	PaymentVoided     = event.Define[PaymentChanged](Topic, "payments.voided")
 )
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{PaymentAuthorised, PaymentDeclined, PaymentCaptured, PaymentRefunded, PaymentVoided}
+}

@@ -118,7 +118,7 @@ type Payment struct {
 	OrderID   string      `json:"order_id"`             // empty: it is a deposit's
 	DepositID string      `json:"deposit_id,omitempty"` // empty: it is an order's
 	UserID    string      `json:"user_id"`
-	Status    string      `json:"status"`
+	Status    string      `json:"status" enum:"pending,authorised,captured,refunded,voided,declined"`
 	Amount    money.Money `json:"amount"`   // authorised
 	Captured  money.Money `json:"captured"` // taken
 	Refunded  money.Money `json:"refunded"` // given back

@@ -7,3 +7,8 @@ const Topic = "pricing.price"
 
 // Changed is published when a SKU's price changes.
 var Changed = event.Define[Price](Topic, "pricing.price_changed")
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{Changed}
+}

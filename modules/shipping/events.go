@@ -21,3 +21,8 @@ var (
 	ShipmentDelivered  = event.Define[ShipmentChanged](Topic, "shipping.shipment_delivered")
 	ShipmentCancelled  = event.Define[ShipmentChanged](Topic, "shipping.shipment_cancelled")
 )
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{ShipmentCreated, ShipmentDispatched, ShipmentDelivered, ShipmentCancelled}
+}

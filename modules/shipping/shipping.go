@@ -117,7 +117,7 @@ type Shipment struct {
 	ID             string     `json:"id"`
 	OrderID        string     `json:"order_id"`
 	UserID         string     `json:"user_id"`
-	Status         string     `json:"status"`
+	Status         string     `json:"status" enum:"pending,dispatched,delivered,cancelled"`
 	Method         string     `json:"method"`
 	Address        Address    `json:"address"`
 	Carrier        string     `json:"carrier,omitempty"`

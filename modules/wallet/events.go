@@ -29,3 +29,8 @@ var (
 	WasRefunded   = event.Define[Changed](Topic, "wallet.refunded")
 	CashbackGiven = event.Define[Changed](Topic, "wallet.cashback")
 )
+
+// Events lists what is published.
+func Events() []event.Described {
+	return []event.Described{WasOpened, WasDeposited, WasWithdrawn, WasHeld, HoldCaptured, HoldFreed, WasRefunded, CashbackGiven}
+}

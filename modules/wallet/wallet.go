@@ -196,7 +196,7 @@ type OrderRequest struct {
 type Hold struct {
 	OrderID   string      `json:"order_id"`
 	UserID    string      `json:"user_id"`
-	Status    string      `json:"status"`
+	Status    string      `json:"status" enum:"held,captured,released,refunded"`
 	Amount    money.Money `json:"amount"`
 	UpdatedAt time.Time   `json:"updated_at"`
 }
