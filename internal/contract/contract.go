@@ -86,13 +86,13 @@ func Describe(m Module, src *Source) (*Document, error) {
 		listed = append(listed, e.Name())
 		d.Events = append(d.Events, Event{Name: e.Name(), Topic: e.Topic(), Data: w.of(e.Data())})
 	}
+	if w.err != nil {
+		return nil, fmt.Errorf("the contract of %s: %w", m.Name, w.err)
+	}
 	for _, name := range src.Events {
 		if !slices.Contains(listed, name) {
 			return nil, fmt.Errorf("the event %s is defined in modules/%s, but its function Events does not list it: add it there", name, m.Name)
 		}
-	}
-	if w.err != nil {
-		return nil, fmt.Errorf("the contract of %s: %w", m.Name, w.err)
 	}
 	slices.SortFunc(d.Methods, func(a, b Method) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(d.Events, func(a, b Event) int { return cmp.Compare(a.Name, b.Name) })
