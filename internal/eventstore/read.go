@@ -36,7 +36,7 @@ func (s *Store) Recorded(ctx context.Context, stream, command string) ([]Recorde
 // Streams gives up to limit names of streams after one, in alphabetical order.
 func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string, error) {
 	var names []string
-	err := s.db.Conn(ctx).Model(&row{}).Where("version = 1 AND stream > ?", after).Order("stream").Limit(limit).Pluck("stream", &names).Error
+	err := s.db.Conn(ctx).Model(&row{}).Where("stream > ?", after).Group("stream").Order("stream").Limit(limit).Pluck("stream", &names).Error
 	if err != nil {
 		return nil, fmt.Errorf("list streams: %w", err)
 	}

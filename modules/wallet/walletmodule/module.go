@@ -88,12 +88,12 @@ func New(d Deps) (*Module, error) {
 		Service:     service{wallets, deposits},
 		Outbox:      outbox,
 		Consumer:    consumer,
-		Tasks:       []run.Task{sagas.Task(), streams.Snapshots(), books.Feed().Task(), keys.PurgeTask(d.Log)},
+		Tasks:       []run.Task{sagas.Task(), streams.Snapshots(), books.Feed().Task(), keys.Task(d.Log)},
 		Checks:      append(wallets.Checks(), sagas.Checks()...),
 		Sagas:       sagas,
 		Projections: books.Feed(),
 		Inherit: func(ctx context.Context) error {
-			return errors.Join(sagas.Inherit(ctx), books.Feed().Inherit(ctx))
+			return errors.Join(sagas.Inherit(ctx), keys.Inherit(ctx), books.Feed().Inherit(ctx))
 		},
 	}, nil
 }

@@ -1,0 +1,235 @@
+package walletmodule_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/money"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/port/porttest"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/orders"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/payments/paymentstest"
+	"github.com/banyan-tree/banyan/modules/shipping"
+	"github.com/banyan-tree/banyan/modules/wallet"
+	"github.com/banyan-tree/banyan/modules/wallet/walletmodule"
+	"github.com/banyan-tree/banyan/modules/wallet/wallettest"
+)
+
+const patience = time.Minute
+
+// neighbour is a module that publishes what wallets listen to.
+type neighbour struct {
+	db     *database.DB
+	outbox *event.Outbox
+	next   map[string]int64
+	mu     *sync.Mutex
+}
+
+func (n neighbour) tell(t *testing.T, make func(version int64) event.Event, aggregate string) {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.next[aggregate]++
+	require.NoError(t, n.db.Atomic(t.Context(), func(ctx context.Context) error { return n.outbox.Publish(ctx, make(n.next[aggregate])) }))
+}
+
+// bundle is the module with fakes around it.
+type bundle struct {
+	*walletmodule.Module
+	db       *database.DB
+	payments *paymentstest.Fake
+	bus      *event.Bus
+	shop     neighbour
+}
+
+func setup(t *testing.T, open func(string) *database.DB) *bundle {
+	t.Helper()
+	b := &bundle{db: open("wallet"), payments: paymentstest.NewFake()}
+	require.NoError(t, b.db.Migrate(t.Context(), walletmodule.Migrations()...))
+	var err error
+	b.Module, err = walletmodule.New(walletmodule.Deps{
+		DB: b.db, Now: clock.System, NewID: id.V7, Log: slog.New(slog.DiscardHandler), Currency: "USD", Payments: b.payments,
+	})
+	require.NoError(t, err)
+	shop := open("shop")
+	require.NoError(t, shop.Migrate(t.Context(), event.OutboxMigrations()))
+	b.shop = neighbour{shop, event.NewOutbox(shop, clock.System, id.V7), map[string]int64{}, &sync.Mutex{}}
+	b.bus, err = event.NewBus(slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
+	b.bus.Source(b.shop.outbox)
+	b.bus.Source(b.Outbox)
+	b.bus.Subscribe(b.Consumer)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, task := range append(b.bus.Tasks(), b.Tasks...) {
+		running.Go(func() {
+			if err := task.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return b
+}
+
+func (b *bundle) heard(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, b.bus.Drain(ctx))
+}
+
+func (b *bundle) harness(svc wallet.Service) wallettest.Harness {
+	ended := func(kind *event.Type[orders.OrderEnded], order, user string, total money.Money) func(int64) event.Event {
+		return func(v int64) event.Event {
+			return kind.New(order, v, orders.OrderEnded{OrderID: order, UserID: user, Total: total})
+		}
+	}
+	return wallettest.Harness{
+		Service: svc,
+		Dispatch: func(t *testing.T, order string) {
+			b.shop.tell(t, func(v int64) event.Event {
+				return shipping.ShipmentDispatched.New("s-"+order, v, shipping.ShipmentChanged{ShipmentID: "s-" + order, OrderID: order})
+			}, "s-"+order)
+			b.heard(t)
+		},
+		Cancel: func(t *testing.T, order, user string) {
+			b.shop.tell(t, ended(orders.WasCancelled, order, user, wallettest.USD(1)), order)
+			b.heard(t)
+		},
+		Deliver: func(t *testing.T, order, user string, total money.Money) {
+			b.shop.tell(t, ended(orders.WasDelivered, order, user, total), order)
+			b.heard(t)
+		},
+		Charges: func(t *testing.T, depositID string) []string {
+			p, err := b.payments.ByDeposit(wallettest.Shop(t.Context()), payments.DepositRequest{DepositID: depositID})
+			if errors.Is(err, payments.PaymentNotFound) || p.Status == payments.DeclinedBy {
+				return nil
+			}
+			require.NoError(t, err)
+			return []string{p.Status}
+		},
+	}
+}
+
+// findings runs the audit once everything is quiet.
+func (b *bundle) findings(t *testing.T) (found []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, b.Projections.CaughtUp(ctx))
+	for _, check := range b.Checks {
+		examined, err := check.Run(ctx, func(subject, detail string) { found = append(found, check.Rule+": "+subject+": "+detail) })
+		require.NoError(t, err)
+		if !strings.HasPrefix(check.Rule, "wallet.sagas") {
+			require.Positive(t, examined, check.Rule)
+		}
+	}
+	return found
+}
+
+func TestModuleKeepsItsContract(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		porttest.Ways(t, func(s *port.Server) { wallet.Serve(s, b.Service) }, func(t *testing.T, conn *port.Conn) {
+			h := b.harness(wallet.NewClient(conn))
+			wallettest.Exercise(t, h)
+			wallettest.ExerciseDeposits(t, h)
+		})
+		require.Empty(t, b.findings(t))
+	})
+}
+
+// The audit must see what the rules were made to prevent.
+func TestAuditSeesDamage(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		wallettest.MustDeposit(t, b.Service, "bob", 1000)
+		order := wallettest.MustHold(t, b.Service, "ada", 300)
+		require.Empty(t, b.findings(t))
+		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+			return errors.Join(
+				b.db.Conn(ctx).Exec("UPDATE balances SET balance = 900 WHERE user_id = 'ada'").Error,
+				b.db.Conn(ctx).Exec("UPDATE statement_lines SET available = 5 WHERE user_id = 'ada' AND version = 3").Error,
+				b.db.Conn(ctx).Exec("UPDATE holds SET amount = 299 WHERE order_id = ?", order).Error,
+				b.db.Conn(ctx).Exec("DELETE FROM stream_events WHERE stream = 'bob' AND version = 1").Error,
+			)
+		}))
+		found := strings.Join(b.findings(t), "\n")
+		for _, want := range []string{
+			"wallet ada: the projection of balances has 900, 700 available, at version 3; its events add up to 1000, 700 available",
+			"wallet ada: the projection of statements has 1000, 5 available",
+			"wallet bob: fold version 2 of stream bob: version 2 follows on version 0",
+			"wallet ada: orders hold [{" + order + " 299}], its events say [{" + order + " 300}]",
+			"all wallets: the daily totals add up to 2000, the balances to 1900",
+		} {
+			require.Contains(t, found, want)
+		}
+	})
+}
+
+// A statement is the same before, while and after its rows are made anew.
+func TestStatementWhileItIsRebuilt(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		for range 20 {
+			_, err := b.Service.Withdraw(wallettest.Customer(t.Context(), "ada"), wallet.WithdrawRequest{UserID: "ada", Amount: wallettest.USD(3)})
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		require.NoError(t, b.Projections.CaughtUp(ctx))
+		read := func() wallet.Statement {
+			s, err := b.Service.Statement(wallettest.Customer(t.Context(), "ada"), wallet.StatementRequest{UserID: "ada", Until: clock.System().Add(time.Hour), Limit: 100})
+			require.NoError(t, err)
+			return s
+		}
+		before := read()
+		require.Len(t, before.Items, 22)
+		require.Equal(t, wallettest.USD(940), before.Closing)
+		require.Zero(t, before.Behind)
+		for _, name := range b.Projections.Names() {
+			_, err := b.Projections.Rebuild(t.Context(), name)
+			require.NoError(t, err)
+		}
+		require.Eventually(t, func() bool {
+			require.Equal(t, before, read())
+			all, err := b.Projections.Status(t.Context())
+			require.NoError(t, err)
+			serving := 0
+			for _, s := range all {
+				if s.State == "serving" && s.Generation == 2 {
+					serving++
+				}
+			}
+			return serving == 3
+		}, patience, 5*time.Millisecond)
+		require.Equal(t, before, read())
+		require.Empty(t, b.findings(t))
+	})
+}
+
+func TestEveryMethodHasAPort(t *testing.T) {
+	t.Parallel()
+	porttest.Complete(t, reflect.TypeFor[wallet.Service](),
+		porttest.Served(func(s *port.Server) { wallet.Serve(s, wallettest.NewFake()) })...)
+}
