@@ -14,7 +14,7 @@ import (
 // TestCancelAndRefund gives goods and money back, before and after the parcel left.
 func TestCancelAndRefund(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin, buyer, before := s.Admin(t), s.Customer(t), s.Stock(t, shoptest.Staple)
 

@@ -28,7 +28,7 @@ func TestCheckoutTokens(t *testing.T) {
 		{"tok_insufficient_funds", "rejected", "payment.declined", []string{"declined"}},
 		{"tok_error", "rejected", "payment.unavailable", []string{}},
 	}
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin, before := s.Admin(t), s.Stock(t, sku)
 		t.Run("cards", func(t *testing.T) {
