@@ -16,7 +16,9 @@ func eventsDeadCommand(s *settings) *cobra.Command {
 		Use:   "dead",
 		Short: "Look after events that a consumer could not apply",
 		Long: `An event that fails is tried again with growing pauses, then parked with the
-reason. It stops no other, but later events about the same thing wait for it.`,
+reason. It stops no other, but later events about the same thing wait for it.
+Where events come over RabbitMQ, messages that are no events, or that processes
+died of, are put aside by the broker; they are looked after by the same commands.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -36,9 +38,9 @@ func deadListCommand(s *settings) *cobra.Command {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				all := []event.Dead{}
 				for _, c := range shop.bus.Consumers() {
-					dead, err := c.DeadList(ctx, limit)
+					dead, err := shop.deadList(ctx, c, limit)
 					if err != nil {
-						return fmt.Errorf("read the inbox of %s: %w", c.Name(), err)
+						return err
 					}
 					all = append(all, dead...)
 				}
@@ -61,8 +63,8 @@ func deadListCommand(s *settings) *cobra.Command {
 
 func deadShowCommand(s *settings) *cobra.Command {
 	return deadActCommand(s, "show CONSUMER ID", "Tell all about one, as JSON", "  app events dead show shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
-		func(cmd *cobra.Command, ctx context.Context, c *event.Consumer, id string) error {
-			dead, err := c.DeadShow(ctx, id)
+		func(cmd *cobra.Command, ctx context.Context, shop *shop, c *event.Consumer, id string) error {
+			dead, err := shop.deadShow(ctx, c, id)
 			if err != nil {
 				return err
 			}
@@ -82,7 +84,7 @@ func deadReplayCommand(s *settings) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				n, err := c.DeadReplay(ctx, args[1:]...)
+				n, err := shop.deadReplay(ctx, c, args[1:]...)
 				if err != nil {
 					return err
 				}
@@ -98,8 +100,8 @@ func deadDropCommand(s *settings) *cobra.Command {
 	var reason string
 	cmd := deadActCommand(s, "drop CONSUMER ID", "Give one up for good; what waits behind it goes on",
 		"  app events dead drop shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b --reason 'sent by hand'",
-		func(cmd *cobra.Command, ctx context.Context, c *event.Consumer, id string) error {
-			if err := c.DeadDrop(ctx, id, reason); err != nil {
+		func(cmd *cobra.Command, ctx context.Context, shop *shop, c *event.Consumer, id string) error {
+			if err := shop.deadDrop(ctx, c, id, reason); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "event %s is dropped at %s\n", id, c.Name())
@@ -110,7 +112,7 @@ func deadDropCommand(s *settings) *cobra.Command {
 	return cmd
 }
 
-func deadActCommand(s *settings, use, short, example string, act func(*cobra.Command, context.Context, *event.Consumer, string) error) *cobra.Command {
+func deadActCommand(s *settings, use, short, example string, act func(*cobra.Command, context.Context, *shop, *event.Consumer, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -119,7 +121,7 @@ func deadActCommand(s *settings, use, short, example string, act func(*cobra.Com
 				if err != nil {
 					return err
 				}
-				return act(cmd, ctx, c, args[1])
+				return act(cmd, ctx, shop, c, args[1])
 			})
 		},
 	}

@@ -41,7 +41,7 @@ func sagaListCommand(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = saga.Status(status)
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
 				infos, err := shop.sagas.List(ctx, filter)
 				if err != nil {
 					return err
@@ -77,7 +77,7 @@ func sagaShowCommand(s *settings) *cobra.Command {
 		Example: "  app saga show 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
 				i, err := shop.sagas.Show(ctx, args[0])
 				if err != nil {
 					return err
@@ -110,7 +110,7 @@ func sagaActCommand(s *settings, verb, short, long string, act func(context.Cont
 		Example: "  app saga " + verb + " 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
 				if err := act(ctx, shop.sagas, args[0]); err != nil {
 					return err
 				}
@@ -138,4 +138,14 @@ func causeOf(i saga.Info) string {
 		return i.Cause.Code
 	}
 	return i.Cause.Code + ": " + i.Cause.Message
+}
+
+// withSagas is with for a shop that keeps sagas.
+func (s *settings) withSagas(cmd *cobra.Command, do func(ctx context.Context, shop *shop) error) error {
+	return s.with(cmd, func(ctx context.Context, shop *shop) error {
+		if shop.sagas == nil {
+			return exit{exitUsage, "none of the modules named by the setting \"modules\" keeps sagas; name orders as well"}
+		}
+		return do(ctx, shop)
+	})
 }

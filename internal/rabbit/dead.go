@@ -139,15 +139,21 @@ func (b *Broker) judge(ctx context.Context, module string, limit int, decide fun
 	if err != nil {
 		return 0, err
 	}
-	done := 0
+	// All are taken before any is given back: what cannot be taken over comes here
+	// again, and would be met a second time.
+	var taken []amqp.Delivery
 	for range limit {
 		d, ok, err := ch.Get(DeadQueue(module), false)
 		if err != nil {
-			return done, fmt.Errorf("read %s: %w", DeadQueue(module), err)
+			return 0, fmt.Errorf("read %s: %w", DeadQueue(module), err)
 		}
 		if !ok {
 			break
 		}
+		taken = append(taken, d)
+	}
+	done := 0
+	for _, d := range taken {
 		switch decide(deadLetter(module, &d)) {
 		case again:
 			err = o.publish(ctx, module, []outgoing{{key: EventQueue(module), Publishing: amqp.Publishing{

@@ -45,6 +45,7 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 	cuts, each := storm(12, 200), int64(storm(6, 20))
 	slow := time.Duration(storm(300, 5000)) * time.Millisecond
 	const aggregates = 50
+	rare := storm(40, 500) // of the handlers are slow: they run one after the other
 	url := testenv.RabbitMQ(t)
 	here, there := rabbittest.NewWire(t, url), rabbittest.NewWire(t, url)
 	p, l := newPublisher(t, here.URL), newListener(t, there.URL)
@@ -52,7 +53,7 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 	l.failing(func(ctx context.Context, m event.Meta) error {
 		running.Add(1)
 		defer running.Add(-1)
-		if rand.IntN(40) == 0 {
+		if rand.IntN(rare) == 0 {
 			pause(ctx, slow)
 		}
 		return nil
@@ -64,6 +65,9 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 		defer close(stormy)
 		for i := range cuts {
 			pause(t.Context(), 200*time.Millisecond)
+			for began := time.Now(); running.Load() == 0 && time.Since(began) < 2*time.Second; { // the hard case
+				pause(t.Context(), 2*time.Millisecond)
+			}
 			if running.Load() > 0 {
 				hits.Add(1)
 			}
@@ -84,10 +88,11 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 		select {
 		case <-stormy:
 			over = true
-		case <-time.After(rand.N(100 * time.Millisecond)):
+		case <-time.After(rand.N(time.Duration(storm(100, 500)) * time.Millisecond)):
 		}
 	}
 	healed := time.Now()
+	t.Logf("%d events in %d cuts, %d had their effect", total*aggregates, cuts, l.count(t))
 	l.await(t, int(total)*aggregates)
 	t.Logf("%d cuts, %d of them while a handler ran; %d events; caught up %s after the last", cuts, hits.Load(), total*aggregates, time.Since(healed))
 	require.Positive(t, hits.Load(), "no cut met a running handler: the hard case was not hit")

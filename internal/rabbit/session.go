@@ -18,7 +18,7 @@ const (
 	closeTime  = 2 * time.Second        // to say good-bye
 	firstPause = 50 * time.Millisecond  // before a new session is built
 	longPause  = 5 * time.Second        // the longest of them
-	settled    = 10 * time.Second       // a session that lived this long was a good one
+	settled    = time.Second            // a session that lived this long was a good one
 	ready      = 500 * time.Millisecond // how long a call waits for a session that is being built
 )
 

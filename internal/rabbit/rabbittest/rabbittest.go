@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/port"
@@ -78,4 +79,19 @@ func Conn(t testing.TB, register func(*port.Server)) *port.Conn {
 	conn := port.NewConn(server.Module(), port.WithSigner(signer))
 	conn.Remote(here.To(server.Module()))
 	return conn
+}
+
+// Publish puts a message of whatever kind into the events' exchange.
+func Publish(t testing.TB, url, topic, id, body string) {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	require.NoError(t, ch.Confirm(false))
+	done, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), rabbit.EventsExchange, topic, true, false,
+		amqp.Publishing{MessageId: id, DeliveryMode: amqp.Persistent, Body: []byte(body)})
+	require.NoError(t, err)
+	require.True(t, done.Wait())
 }
