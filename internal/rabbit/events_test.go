@@ -337,3 +337,39 @@ func TestPoison(t *testing.T) {
 	require.NoError(t, err)
 	l.await(t, 1000)
 }
+
+// The history of a module is a stream that any AMQP client can read.
+func TestStreamIsReadByAnybody(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	p := newPublisher(t, url)
+	work(t, p.bus, p.broker)
+	p.record(t, "a", 1, 3)
+	p.sent(t)
+
+	conn, err := amqp.Dial(url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	require.NoError(t, ch.Qos(100, 0, false)) // a stream asks for it
+	messages, err := ch.Consume("log.shop", "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+	require.NoError(t, err)
+	for n := range 3 {
+		m := <-messages
+		require.NoError(t, m.Ack(false))
+		require.Equal(t, "application/cloudevents+json", m.ContentType)
+		require.Equal(t, "shop.happened", m.Type)
+		require.Equal(t, "shop", m.AppId)
+		var e struct {
+			ID, Subject string
+			Version     int64 `json:"aggregateversion"`
+			Data        struct{ N int }
+		}
+		require.NoError(t, json.Unmarshal(m.Body, &e))
+		require.Equal(t, m.MessageId, e.ID)
+		require.Equal(t, "a", e.Subject)
+		require.EqualValues(t, n+1, e.Version)
+		require.Equal(t, n+1, e.Data.N)
+	}
+}

@@ -37,3 +37,37 @@ func TestDeadLettersOfTheBroker(t *testing.T) {
 	require.Empty(t, dead)
 	s.Audited(t)
 }
+
+// With the broker away shoppers still order; what happened is told when it is back.
+func TestBrokerDown(t *testing.T) {
+	t.Parallel()
+	at := shoptest.NewRabbitSite(t)
+	wire := rabbittest.NewWire(t, at.Setting("BANYAN_AMQP_URL"))
+	s := shoptest.Serve(t, at.With("BANYAN_AMQP_URL="+wire.URL, "BANYAN_PORTS_RABBITMQ=")) // events only
+	ada := s.Customer(t)
+	wire.Down()
+	orders := make([]string, 3)
+	for i := range orders {
+		order := ada.Buy(t, shoptest.Staple, 1, "tok_visa")
+		require.Equal(t, "confirmed", order.Text("status"))
+		orders[i] = order.Text("id")
+	}
+	var logged []shoptest.Object
+	s.JSON(t, &logged, "events", "list", "--from", "orders", "--aggregate", orders[0], "--json")
+	require.Len(t, logged, 1)
+	require.NotContains(t, logged[0], "sentat", "the event left although there was no broker")
+	wire.Up(t)
+	for _, id := range orders {
+		shoptest.Until(t, "shipping has heard of the order", func() bool {
+			var shipped []shoptest.Object
+			s.JSON(t, &shipped, "events", "list", "--from", "shipping", "--type", "shipping.shipment_created", "--json")
+			for _, e := range shipped {
+				if data, ok := e["data"].(map[string]any); ok && data["order_id"] == id {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	s.Audited(t)
+}
