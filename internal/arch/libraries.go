@@ -14,7 +14,7 @@ type library struct {
 
 // libraries is the table behind the rule "rooms".
 var libraries = []library{
-	{"gorm", []string{"gorm.io/", "github.com/glebarez/", "modernc.org/sqlite"},
+	{"gorm", []string{"gorm.io/", "modernc.org/sqlite"},
 		[]string{"internal/database", "internal/event", "internal/eventstore", "internal/saga", "internal/idempotency", "modules/*/internal/store", "modules/payments/sandbox"},
 		"rows are the affair of the stores"},
 	{"echo", []string{"github.com/labstack/echo", "github.com/labstack/gommon"},

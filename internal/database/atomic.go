@@ -134,11 +134,7 @@ func (db *DB) start(ctx context.Context, synced bool) (*tx, error) {
 			return nil, err
 		}
 	}
-	pool := db.write
-	if !synced {
-		pool = db.unsynced
-	}
-	conn, err := pool.Conn(ctx)
+	conn, err := db.write.Conn(ctx)
 	if err != nil {
 		db.next()
 		return nil, err
@@ -158,6 +154,11 @@ func (db *DB) start(ctx context.Context, synced bool) (*tx, error) {
 // without any costs nothing.
 func (t *tx) begin(ctx context.Context) error {
 	if t.db.dialect == SQLite {
+		if !t.synced {
+			if _, err := t.conn.ExecContext(ctx, dontWaitForDisk); err != nil {
+				return err
+			}
+		}
 		_, err := t.conn.ExecContext(ctx, t.db.begin)
 		return err
 	}
@@ -186,6 +187,7 @@ func (t *tx) commit(ctx context.Context) error {
 	defer cancel()
 	err := t.sendCommit(limited)
 	if err == nil {
+		t.resync(limited)
 		t.giveBack()
 		return nil
 	}
@@ -237,7 +239,19 @@ func (t *tx) rollback(ctx context.Context) {
 		t.discard()
 		return
 	}
+	t.resync(limited)
 	t.giveBack()
+}
+
+// resync makes the connection wait for the disk again. A connection that will not
+// is not used any more.
+func (t *tx) resync(ctx context.Context) {
+	if t.synced || t.db.dialect != SQLite {
+		return
+	}
+	if _, err := t.conn.ExecContext(ctx, waitForDisk); err != nil {
+		_ = t.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 }
 
 func (t *tx) sendRollback(ctx context.Context) error {

@@ -17,9 +17,6 @@ type DB struct {
 	dialect Dialect
 	read    *sql.DB // refuses writes
 	write   *sql.DB // the same pool as read with PostgreSQL
-	// unsynced is one more write connection with SQLite, whose commits do not wait
-	// for the disk; it takes its turn with the other. The same pool with PostgreSQL.
-	unsynced *sql.DB
 	gorm     *gorm.DB
 	dial     gorm.Dialector
 	log      *slog.Logger
@@ -114,5 +111,5 @@ func (db *DB) close() error {
 	if db.read == db.write {
 		return db.write.Close()
 	}
-	return errors.Join(db.read.Close(), db.write.Close(), db.unsynced.Close())
+	return errors.Join(db.read.Close(), db.write.Close())
 }

@@ -9,9 +9,8 @@ import (
 	"io"
 	"net"
 
-	gosqlite "github.com/glebarez/go-sqlite"
 	"github.com/jackc/pgx/v5/pgconn"
-	"gorm.io/gorm"
+	"modernc.org/sqlite"
 
 	"github.com/banyan-tree/banyan/internal/fault"
 )
@@ -30,6 +29,10 @@ const (
 	sqliteProtocol  = 15
 	sqliteCheck     = 19 | 1<<8
 	sqliteRowID     = 19 | 10<<8
+
+	sqliteForeignKey = 19 | 3<<8
+	sqlitePrimaryKey = 19 | 6<<8
+	sqliteUnique     = 19 | 8<<8
 )
 
 // SQLSTATEs of PostgreSQL. https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -58,12 +61,8 @@ func Fault(ctx context.Context, err error) error {
 	if stopped(err) && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	// What the SQLite dialect of gorm does not translate.
-	for code, meaning := range map[int]error{sqliteCheck: gorm.ErrCheckConstraintViolated, sqliteRowID: gorm.ErrDuplicatedKey} {
-		if sqliteCode(err) == code && !errors.Is(err, meaning) {
-			return fmt.Errorf("%w: %w", meaning, err)
-		}
-	}
+	// What did not come through gorm.
+	err = (sqliteDialect{}).Translate(err)
 	if why := unavailable(err); why != "" {
 		return fault.Unavailable.Wrap(err, "%s", why)
 	}
@@ -150,7 +149,7 @@ func stopped(err error) bool {
 }
 
 func sqliteCode(err error) int {
-	var e *gosqlite.Error
+	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()
 	}

@@ -96,3 +96,39 @@ func TestNothingFollowsTheLastStatement(t *testing.T) {
 		}), other)
 	})
 }
+
+// Only the transaction that was to be unsynced is, however it ends.
+func TestUnsyncedIsForOneTransaction(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		withNotes(t, db)
+		question, on, off := "PRAGMA synchronous", "2", "1"
+		if db.Dialect() == database.Postgres {
+			question, on, off = "SHOW synchronous_commit", "on", "off"
+		}
+		state := func(ctx context.Context) (is string) {
+			require.NoError(t, db.Conn(ctx).Raw(question).Scan(&is).Error)
+			return is
+		}
+		undone := errors.New("undone")
+		for range 3 {
+			for _, end := range []error{nil, undone} {
+				require.ErrorIs(t, db.AtomicUnsynced(t.Context(), func(ctx context.Context) error {
+					require.Equal(t, off, state(ctx))
+					require.NoError(t, db.AtomicUnsynced(ctx, func(ctx context.Context) error {
+						require.Equal(t, off, state(ctx))
+						return nil
+					}))
+					return end
+				}), end)
+				require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+					require.Equal(t, on, state(ctx))
+					return db.AtomicUnsynced(ctx, func(ctx context.Context) error {
+						require.Equal(t, on, state(ctx), "part of one that waits")
+						return nil
+					})
+				}))
+			}
+		}
+	})
+}

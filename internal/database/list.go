@@ -20,16 +20,16 @@ func (db *DB) Among(column string) string {
 }
 
 // List is the parameter that Among takes.
-func (db *DB) List(values []string) driver.Valuer { return list{db.dialect, values} }
+func (db *DB) List(values []string) driver.Valuer { return textList{db.dialect, values} }
 
-type list struct {
+type textList struct {
 	dialect Dialect
 	values  []string
 }
 
 // Value implements driver.Valuer: an array's text in PostgreSQL, JSON in SQLite.
 // https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-func (l list) Value() (driver.Value, error) {
+func (l textList) Value() (driver.Value, error) {
 	if l.dialect == Postgres {
 		var b strings.Builder
 		b.WriteByte('{')

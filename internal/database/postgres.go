@@ -112,7 +112,7 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 		return nil, errors.Join(Fault(ctx, err), pool.Close())
 	}
 	return &DB{
-		module: name, dialect: Postgres, read: pool, write: pool, unsynced: pool, begin: "BEGIN READ WRITE",
+		module: name, dialect: Postgres, read: pool, write: pool, begin: "BEGIN READ WRITE",
 		dial: postgres.New(postgres.Config{Conn: pool}),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
 			pool := c.pg.pool(name, role, 2, migrationSettings)

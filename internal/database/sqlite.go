@@ -10,13 +10,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	gosqlite "github.com/glebarez/go-sqlite"
-	"github.com/glebarez/sqlite"
 	"golang.org/x/sync/semaphore"
+	"modernc.org/sqlite"
 )
 
 const (
@@ -36,10 +34,15 @@ var (
 		{"foreign_keys", "1", "1"},
 		{"journal_size_limit", "67108864", "67108864"}, // bytes; the WAL shrinks back to this
 	}
-	// In WAL mode NORMAL never harms the file: at worst its last transactions are
-	// gone after the machine died, and a later commit with FULL brings them along.
-	unsyncedPragmas = slices.Concat(writerPragmas[:2:2], []pragma{{"synchronous", "NORMAL", "1"}}, writerPragmas[3:])
-	readerPragmas   = append(writerPragmas[:len(writerPragmas):len(writerPragmas)], pragma{"query_only", "1", "1"})
+	readerPragmas = append(writerPragmas[:len(writerPragmas):len(writerPragmas)], pragma{"query_only", "1", "1"})
+)
+
+// How commits wait for the disk, or do not. In WAL mode NORMAL never harms the
+// file: at worst its last transactions are gone after the machine died, and a later
+// commit with FULL brings them along.
+const (
+	waitForDisk     = "PRAGMA synchronous = FULL"
+	dontWaitForDisk = "PRAGMA synchronous = NORMAL"
 )
 
 func makeDir(dir string) error {
@@ -63,8 +66,8 @@ func (c *Cluster) openSQLite(ctx context.Context, name string, _ int) (*DB, erro
 		return nil, errors.Join(err, write.Close())
 	}
 	return &DB{
-		module: name, dialect: SQLite, read: read, write: write, unsynced: openSQLitePool(path, 1, unsyncedPragmas), begin: "BEGIN IMMEDIATE",
-		dial: &sqlite.Dialector{Conn: read}, turns: semaphore.NewWeighted(1),
+		module: name, dialect: SQLite, read: read, write: write, begin: "BEGIN IMMEDIATE",
+		dial: sqliteDialect{pool: read}, turns: semaphore.NewWeighted(1),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
 			release, err := lockFile(ctx, path+".migrate")
 			return write, release, err
@@ -83,7 +86,11 @@ func sqlitePool(ctx context.Context, path string, size int, pragmas []pragma) (*
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("make the file of the database: %w", err)
 	}
-	pool := openSQLitePool(path, size, pragmas)
+	pool := sql.OpenDB(newSQLiteConnector(path, pragmas))
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	pool.SetConnMaxLifetime(time.Hour)
+	pool.SetConnMaxIdleTime(30 * time.Minute)
 	err = pool.PingContext(ctx)
 	// Several processes may turn a new file to WAL at once, for which SQLite does
 	// not wait.
@@ -101,16 +108,6 @@ func sqlitePool(ctx context.Context, path string, size int, pragmas []pragma) (*
 	return pool, nil
 }
 
-// openSQLitePool makes a pool whose connections are opened when they are needed.
-func openSQLitePool(path string, size int, pragmas []pragma) *sql.DB {
-	pool := sql.OpenDB(newSQLiteConnector(path, pragmas))
-	pool.SetMaxOpenConns(size)
-	pool.SetMaxIdleConns(size)
-	pool.SetConnMaxLifetime(time.Hour)
-	pool.SetConnMaxIdleTime(30 * time.Minute)
-	return pool
-}
-
 // sqliteConnector opens connections and reads their settings back, each time.
 type sqliteConnector struct {
 	driver  driver.Driver
@@ -123,7 +120,7 @@ func newSQLiteConnector(path string, pragmas []pragma) *sqliteConnector {
 	for _, p := range pragmas {
 		query.Add("_pragma", p.name+"("+p.set+")")
 	}
-	return &sqliteConnector{driver: &gosqlite.Driver{}, dsn: path + "?" + query.Encode(), pragmas: pragmas}
+	return &sqliteConnector{driver: &sqlite.Driver{}, dsn: path + "?" + query.Encode(), pragmas: pragmas}
 }
 
 // Driver implements driver.Connector.
@@ -145,7 +142,11 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}
-	return conn, nil
+	able, ok := conn.(sqliteConn)
+	if !ok {
+		return nil, errors.Join(errNoStatement, conn.Close())
+	}
+	return newPrepared(able), nil
 }
 
 func readPragma(ctx context.Context, conn driver.Conn, name string) (string, error) {

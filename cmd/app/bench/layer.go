@@ -41,7 +41,7 @@ func memory() layer {
 // does is charged to who asked for it.
 func layers() []layer {
 	return []layer{
-		{"SQLite (engine and driver)", []string{"modernc.org/", "github.com/glebarez/"}},
+		{"SQLite (engine and driver)", []string{"modernc.org/"}},
 		{"PostgreSQL driver (pgx)", []string{"github.com/jackc/"}},
 		{"database/sql", []string{"database/sql"}},
 		{"gorm", []string{"gorm.io/"}},

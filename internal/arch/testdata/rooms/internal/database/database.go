@@ -1,7 +1,7 @@
 package database
 
 import (
-	_ "github.com/glebarez/sqlite"
 	_ "github.com/testcontainers/testcontainers-go" // want
 	_ "gorm.io/gorm"
+	_ "modernc.org/sqlite"
 )
