@@ -264,5 +264,10 @@ func escapePointer(token string) string {
 	if len(token) > maxPointerToken {
 		token = strings.ToValidUTF8(token[:maxPointerToken], "") + "…"
 	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+	if !strings.ContainsAny(token, "~/") { // nearly always, and asked of every field
+		return token
+	}
+	return pointerEscapes.Replace(token)
 }
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

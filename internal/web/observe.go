@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,11 +39,9 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Request-Id", x.requestID)
 		h.Set("X-Trace-Id", x.traceID)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
+		for _, always := range everyAnswer {
+			h[always.name] = always.value
+		}
 
 		if s.draining.Load() {
 			h.Set("Connection", "close")
@@ -70,6 +69,19 @@ func (s *Server) observed(next http.Handler) http.Handler {
 	})
 }
 
+// everyAnswer has these headers. The values are shared: they have no room behind
+// them, so whoever adds to one gets a copy.
+var everyAnswer = []struct {
+	name  string
+	value []string
+}{
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cache-Control", []string{"no-store"}},
+}
+
 func (s *Server) recovered(rec *recorder, r *http.Request, v any) {
 	err := fault.Internal.Wrap(fmt.Errorf("panic: %v", v), "panic")
 	s.cfg.Telemetry.Logger.ErrorContext(r.Context(), "panic in a handler", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
@@ -94,14 +106,17 @@ func (s *Server) finish(r *http.Request, x *exchange, rec *recorder, span trace.
 	if method != http.MethodHead && !slices.Contains(methods, method) {
 		method = "OTHER"
 	}
-	labels := prometheus.Labels{"route": route, "method": method, "status": strconv.Itoa(status)}
-	s.metrics.requests.With(labels).Inc()
-	s.metrics.duration.With(labels).Observe(took.Seconds())
+	s.metrics.count(outcome{route, method, status}, took)
 
-	span.SetName(method + " " + route)
-	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route),
-		attribute.Int("http.response.status_code", status), attribute.String("url.path", r.URL.Path))
+	if span.IsRecording() {
+		span.SetName(method + " " + route)
+		span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route),
+			attribute.Int("http.response.status_code", status), attribute.String("url.path", r.URL.Path))
+	}
 	level := slog.LevelInfo
+	if status < http.StatusInternalServerError && !s.cfg.Telemetry.Logger.Enabled(r.Context(), level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", route),
 		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
@@ -128,6 +143,30 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	known    sync.Map // of outcome to *counted, so that labels are looked up once; bounded as they are
+}
+
+// outcome is what requests are counted by.
+type outcome struct {
+	route, method string
+	status        int
+}
+
+type counted struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
+}
+
+func (m *metrics) count(o outcome, took time.Duration) {
+	c, ok := m.known.Load(o)
+	if !ok {
+		status := strconv.Itoa(o.status)
+		c, _ = m.known.LoadOrStore(o, &counted{
+			m.requests.WithLabelValues(o.route, o.method, status), m.duration.WithLabelValues(o.route, o.method, status),
+		})
+	}
+	c.(*counted).requests.Inc()
+	c.(*counted).duration.Observe(took.Seconds())
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
