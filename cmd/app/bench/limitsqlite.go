@@ -14,7 +14,7 @@ import (
 // sqlitePragmas are those of the shop (internal/database/sqlite.go): the same
 // safety on both sides.
 func sqlitePragmas() []string {
-	return []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "journal_size_limit(67108864)"}
+	return []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"}
 }
 
 // openSQLite opens a file with one connection, as the shop writes.

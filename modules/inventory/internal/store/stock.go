@@ -88,18 +88,25 @@ func (s *Store) Adjust(ctx context.Context, changes []core.Adjustment) ([]core.S
 		values[i] = "(CAST(? AS text), CAST(? AS bigint), CAST(? AS bigint))"
 		args = append(args, c.SKU, c.OnHand, c.Reserved)
 	}
-	lock, locked := "", ""
-	if s.Dialect() == database.Postgres && len(changes) > 1 {
-		lock = `, locked AS MATERIALIZED (
-			SELECT stock.sku FROM stock JOIN change ON change.sku = stock.sku ORDER BY stock.sku FOR UPDATE OF stock)`
-		locked = ` JOIN locked ON locked.sku = change.sku`
-	}
 	var rows []stockRow
-	err := s.Conn(ctx).Raw(`WITH change (sku, on_hand, reserved) AS (VALUES `+strings.Join(values, ", ")+`)`+lock+`
+	if s.Dialect() == database.SQLite { // the transaction is the lock
+		err := s.Conn(ctx).Raw(`WITH change (sku, on_hand, reserved) AS (VALUES `+strings.Join(values, ", ")+`)
+			UPDATE stock SET on_hand = stock.on_hand + change.on_hand,
+				reserved = stock.reserved + change.reserved,
+				version = stock.version + 1
+			FROM change
+			WHERE stock.sku = change.sku
+				AND stock.reserved + change.reserved BETWEEN 0 AND stock.on_hand + change.on_hand
+			RETURNING stock.sku, stock.on_hand, stock.reserved, stock.version`, args...).Scan(&rows).Error
+		return toStock(rows), err
+	}
+	err := s.Conn(ctx).Raw(`WITH change (sku, on_hand, reserved) AS (VALUES `+strings.Join(values, ", ")+`),
+		locked AS MATERIALIZED (
+			SELECT stock.sku FROM stock JOIN change ON change.sku = stock.sku ORDER BY stock.sku FOR UPDATE OF stock)
 		UPDATE stock SET on_hand = stock.on_hand + change.on_hand,
 			reserved = stock.reserved + change.reserved,
 			version = stock.version + 1
-		FROM change`+locked+`
+		FROM change JOIN locked ON locked.sku = change.sku
 		WHERE stock.sku = change.sku
 			AND stock.reserved + change.reserved BETWEEN 0 AND stock.on_hand + change.on_hand
 		RETURNING stock.sku, stock.on_hand, stock.reserved, stock.version`, args...).Scan(&rows).Error
