@@ -17,11 +17,11 @@ type DB struct {
 	dialect Dialect
 	read    *sql.DB // refuses writes
 	write   *sql.DB // the same pool as read with PostgreSQL
-	gorm     *gorm.DB
-	dial     gorm.Dialector
-	log      *slog.Logger
-	guards   *guards
-	begin    string // the statement that starts a write transaction
+	gorm    *gorm.DB
+	dial    gorm.Dialector
+	log     *slog.Logger
+	guards  *guards
+	begin   string // the statement that starts a write transaction
 
 	// turns hands the one write connection of SQLite on in the order of asking.
 	// database/sql picks whoever waits at random: among 64 writers some would
