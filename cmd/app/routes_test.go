@@ -66,7 +66,7 @@ func TestRoutesAreOnRecord(t *testing.T) {
 func TestEveryModuleIsWired(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	require.Len(t, moduleNames(), 9)
+	require.Len(t, moduleNames(), 10)
 	rules := map[string]bool{}
 	for _, c := range s.checks {
 		require.NotEmpty(t, c.Says)

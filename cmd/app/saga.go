@@ -24,7 +24,7 @@ func sagaCommand(s *settings) *cobra.Command {
 			"Retry gives a parked saga all its attempts again. A running server picks it up within a second.",
 			func(ctx context.Context, e *saga.Engine, id string) error { return e.Retry(ctx, id) }),
 		sagaActCommand(s, "compensate", "Turn a running or parked saga back",
-			"Compensate undoes every step of a saga, whatever it was doing. The order is rejected then.",
+			"Compensate undoes every step of a saga, whatever it was doing. The order is rejected then, the deposit given back.",
 			func(ctx context.Context, e *saga.Engine, id string) error { return e.Compensate(ctx, id) }),
 	)
 	return cmd
@@ -42,7 +42,7 @@ func sagaListCommand(s *settings) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = saga.Status(status)
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				infos, err := shop.sagas.List(ctx, filter)
+				infos, err := shop.sagas.list(ctx, filter)
 				if err != nil {
 					return err
 				}
@@ -73,12 +73,12 @@ func sagaShowCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show ID",
 		Short:   "Tell all about one saga: its state, why it waits, its history",
-		Long:    "Show tells all about one saga. The id of a checkout is the id of its order.",
+		Long:    "Show tells all about one saga. The id of a checkout is the id of its order, that\nof a deposit the id of the deposit.",
 		Example: "  app saga show 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				i, err := shop.sagas.Show(ctx, args[0])
+				_, i, err := shop.sagas.find(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -111,10 +111,14 @@ func sagaActCommand(s *settings, verb, short, long string, act func(context.Cont
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				if err := act(ctx, shop.sagas, args[0]); err != nil {
+				engine, _, err := shop.sagas.find(ctx, args[0])
+				if err != nil {
 					return err
 				}
-				i, err := shop.sagas.Show(ctx, args[0])
+				if err := act(ctx, engine, args[0]); err != nil {
+					return err
+				}
+				i, err := engine.Show(ctx, args[0])
 				if err != nil {
 					return err
 				}

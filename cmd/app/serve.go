@@ -215,9 +215,7 @@ const waitsEnd = 2 * time.Second
 // drain begins to stop: nobody shall come here any more, and nobody wait.
 func (s *server) drain() {
 	s.health.Drain()
-	if s.sagas != nil {
-		time.AfterFunc(waitsEnd, s.sagas.Hurry)
-	}
+	time.AfterFunc(waitsEnd, s.sagas.hurry)
 }
 
 func (s *server) opsTask() run.Task {

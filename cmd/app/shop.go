@@ -54,7 +54,7 @@ type shop struct {
 	bus       *event.Bus
 	broker    *rabbit.Broker // nil: everything stays in this process
 	hangUp    func()         // ends the calls of a command; nil: it makes none
-	sagas     *saga.Engine
+	sagas     sagas
 	provider  paymentsmodule.Provider
 	psp       *provider
 	tasks     []run.Task
@@ -118,7 +118,7 @@ func (s *shop) add(p part) {
 	s.checks = append(s.checks, p.checks...)
 	s.probes = append(s.probes, p.health...)
 	if p.sagas != nil {
-		s.sagas = p.sagas
+		s.sagas = append(s.sagas, p.sagas)
 	}
 	if p.inherit != nil {
 		s.heirs = append(s.heirs, p.inherit)

@@ -37,6 +37,8 @@ import (
 	"github.com/banyan-tree/banyan/modules/shipping/shippinghttp"
 	"github.com/banyan-tree/banyan/modules/shipping/shippingmodule"
 	"github.com/banyan-tree/banyan/modules/wallet"
+	"github.com/banyan-tree/banyan/modules/wallet/wallethttp"
+	"github.com/banyan-tree/banyan/modules/wallet/walletmodule"
 )
 
 // This is the only file that knows which module runs where. Everything else
@@ -54,14 +56,15 @@ type module struct {
 // called comes before who calls.
 var modules = []module{
 	{"identity", 3, identitymodule.Migrations, buildIdentity},
-	{"catalog", 4, catalogmodule.Migrations, buildCatalog},
+	{"catalog", 3, catalogmodule.Migrations, buildCatalog},
 	{"shipping", 2, shippingmodule.Migrations, buildShipping},
-	{"pricing", 5, pricingmodule.Migrations, buildPricing},
+	{"pricing", 4, pricingmodule.Migrations, buildPricing},
 	{"cart", 4, cartmodule.Migrations, buildCart},
 	{"inventory", 6, inventorymodule.Migrations, buildInventory},
-	{"payments", 7, paymentsmodule.Migrations, buildPayments},
+	{"payments", 6, paymentsmodule.Migrations, buildPayments},
+	{"wallet", 4, walletmodule.Migrations, buildWallet},
 	{"orders", 8, ordersmodule.Migrations, buildOrders},
-	{"search", 3, searchmodule.Migrations, buildSearch},
+	{"search", 2, searchmodule.Migrations, buildSearch},
 }
 
 // contracts is what modules and handlers hold of each other.
@@ -185,6 +188,7 @@ func routes(r *web.Router, c contracts, log *slog.Logger) {
 	ordershttp.Register(r, ordershttp.Deps{Orders: c.orders})
 	paymentshttp.Register(r, paymentshttp.Deps{Payments: c.payments})
 	shippinghttp.Register(r, shippinghttp.Deps{Shipping: c.shipping})
+	wallethttp.Register(r, wallethttp.Deps{Wallet: c.wallet})
 	searchhttp.Register(r, searchhttp.Deps{Search: c.search})
 }
 
@@ -276,6 +280,19 @@ func buildPayments(s *shop, db *database.DB) (part, error) {
 	return part{
 		serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
 		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, health: m.Health,
+	}, nil
+}
+
+func buildWallet(s *shop, db *database.DB) (part, error) {
+	m, err := walletmodule.New(walletmodule.Deps{
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency, Payments: s.contracts.payments,
+	})
+	if err != nil {
+		return part{}, err
+	}
+	return part{
+		serve:  func(srv *port.Server) { wallet.Serve(srv, m.Service) },
+		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
 	}, nil
 }
 

@@ -129,6 +129,8 @@ var bodies = map[string]any{
 	"POST /api/v1/shipments/{id}/dispatch": object{"carrier": "Banyan Post", "tracking_number": "BP-1"},
 	"PUT /api/v1/stock/{sku}":              object{"on_hand": 7},
 	"POST /api/v1/users":                   object{"email": "hostile@example.com", "password": shoptest.Password, "name": "Eve"},
+	"POST /api/v1/wallet/deposits":         object{"amount": money(100), "token": "tok_visa"},
+	"POST /api/v1/wallet/withdrawals":      object{"amount": money(1)},
 }
 
 func money(amount int64) object { return object{"amount": amount, "currency": "USD"} }
