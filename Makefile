@@ -47,6 +47,14 @@ fuzz: ## fuzz every decoder, FUZZTIME=30s each (FUZZ=pattern of package or targe
 arch: ## check the boundaries between modules and rooms, and the decision records
 	go test -count=1 ./internal/arch/...
 
+.PHONY: contracts
+contracts: build ## tell what the present contracts break (AGAINST=branch, tag or folder)
+	@./bin/app contracts check $(if $(AGAINST),--against $(AGAINST))
+
+.PHONY: pact
+pact: ## what orders rely on is recorded, and payments keep it (needs a C compiler; gets Pact's library once)
+	@pact=$$(.ci/pact) && eval "$$pact" && go test -count=1 -run '^TestPact' ./modules/orders/ordersmodule ./modules/payments/paymentsmodule
+
 .PHONY: lint
 lint: ## gofmt, go vet, and staticcheck
 	@.ci/lint

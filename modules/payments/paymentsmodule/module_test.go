@@ -28,7 +28,7 @@ import (
 const patience = 20 * time.Second
 
 // setup starts the whole module with its sandbox and an outbox that plays shipping.
-func setup(t *testing.T, open func(string) *database.DB) (*paymentsmodule.Module, paymentstest.Harness) {
+func setup(t *testing.T, open func(string) *database.DB, sinks ...event.Sink) (*paymentsmodule.Module, paymentstest.Harness) {
 	t.Helper()
 	ours, theirs, carrier := open("payments"), open("sandbox"), open("shipping")
 	require.NoError(t, ours.Migrate(t.Context(), paymentsmodule.Migrations()...))
@@ -50,6 +50,9 @@ func setup(t *testing.T, open func(string) *database.DB) (*paymentsmodule.Module
 	bus.Source(shipped)
 	bus.Source(m.Outbox)
 	bus.Subscribe(m.Consumer)
+	for _, s := range sinks {
+		bus.Sink(s)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 16)
 	tasks := append(bus.Tasks(), m.Tasks...)
