@@ -26,6 +26,7 @@ func experiments() []experiment {
 		{"start", measureStart},
 		{"import", measureImport},
 		{"read", measureRead},
+		{"search", measureSearch},
 		{"events", measureEvents},
 		{"checkout", measureCheckout},
 	}
