@@ -314,6 +314,7 @@ func buildOrders(s *shop, db *database.DB) (part, error) {
 func buildSearch(s *shop, db *database.DB) (part, error) {
 	m, err := searchmodule.New(searchmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+		Owners: searchmodule.Owners{Catalog: s.contracts.catalog, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory},
 	})
 	if err != nil {
 		return part{}, err

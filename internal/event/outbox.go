@@ -28,6 +28,7 @@ type Outbox struct {
 	ids     id.Source
 	wake    chan struct{} // raised by a commit, drained by the relay
 	metrics *metrics
+	kept    []string // topics whose last event of each aggregate no retention drops
 }
 
 // NewOutbox makes the outbox of the module that owns db.

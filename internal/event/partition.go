@@ -116,7 +116,15 @@ func (o *Outbox) partitions(ctx context.Context) (map[string]bool, error) {
 	return all, nil
 }
 
-// Trim drops sent events recorded before an instant: single events on SQLite and
+// KeepLatest names topics of which the last event of each aggregate says all that
+// there is to know of it. That one event stays, however old it is: from the log a
+// read model can be made anew at any time. Set it up before the outbox is used.
+func (o *Outbox) KeepLatest(topics ...string) *Outbox {
+	o.kept = append(o.kept, topics...)
+	return o
+}
+
+// Trim drops sent events recorded before an instant, but those of KeepLatest: single events on SQLite and
 // in the default partition, else whole months in which everything was sent. It
 // returns how many events or months it dropped.
 func (o *Outbox) Trim(ctx context.Context, before time.Time) (int64, error) {
@@ -157,7 +165,7 @@ func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (
 			return err
 		}
 		if has.Rows {
-			if err := noteTrim(conn, before); err != nil {
+			if err := errors.Join(noteTrim(conn, before), o.keepLatest(conn, name)); err != nil {
 				return err
 			}
 		}
@@ -166,8 +174,26 @@ func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (
 	return gone && err == nil, err
 }
 
+// keepLatest moves what must stay of a month to the default partition.
+func (o *Outbox) keepLatest(conn *gorm.DB, name string) error {
+	if len(o.kept) == 0 {
+		return nil
+	}
+	return errors.Join(
+		conn.Exec(fmt.Sprintf(`ALTER TABLE outbox DETACH PARTITION %s`, name)).Error,
+		conn.Exec(fmt.Sprintf(`INSERT INTO outbox_default (id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data, sent_at)
+			SELECT e.id, e.topic, e.type, e.aggregate_id, e.version, e.lane, e.recorded_at, e.traceparent, e.data, e.sent_at FROM %s AS e
+			WHERE e.topic IN ? AND e.version = (SELECT MAX(v.version) FROM %s AS v WHERE v.topic = e.topic AND v.aggregate_id = e.aggregate_id)
+			AND NOT EXISTS (SELECT 1 FROM outbox AS newer WHERE newer.topic = e.topic AND newer.aggregate_id = e.aggregate_id AND newer.version > e.version)`,
+			name, name), o.kept).Error,
+	)
+}
+
 func (o *Outbox) trimRows(ctx context.Context, before time.Time) (int64, error) {
-	table := "outbox"
+	table, kept := "outbox", o.kept
+	if len(kept) == 0 {
+		kept = []string{""} // no topic is named so
+	}
 	if o.db.Dialect() == database.Postgres {
 		table = "outbox_default"
 	}
@@ -177,8 +203,10 @@ func (o *Outbox) trimRows(ctx context.Context, before time.Time) (int64, error) 
 		err := o.db.Atomic(ctx, func(ctx context.Context) error {
 			conn := o.db.Conn(ctx)
 			done := conn.Exec(fmt.Sprintf(`DELETE FROM %s WHERE id IN (
-				SELECT id FROM %s WHERE recorded_at < ? AND sent_at IS NOT NULL ORDER BY recorded_at LIMIT ?)`, table, table),
-				database.At(before), trimAtOnce)
+				SELECT e.id FROM %s AS e WHERE e.recorded_at < ? AND e.sent_at IS NOT NULL AND (e.topic NOT IN ? OR EXISTS (
+					SELECT 1 FROM outbox AS newer WHERE newer.topic = e.topic AND newer.aggregate_id = e.aggregate_id AND newer.version > e.version))
+				ORDER BY e.recorded_at LIMIT ?)`, table, table),
+				database.At(before), kept, trimAtOnce)
 			if n = done.RowsAffected; done.Error != nil || n == 0 {
 				return done.Error
 			}

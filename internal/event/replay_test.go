@@ -179,3 +179,50 @@ func TestRetentionDropsOldSentEventsOnly(t *testing.T) {
 		require.EqualValues(t, 11, <-seen)
 	})
 }
+
+// Of a topic whose events carry the whole state, the last event of each aggregate
+// outlives retention, so a read model can be made anew from what is left.
+func TestRetentionKeepsTheLastStateOfEach(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		b := s.instance(t)
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		outbox := event.NewOutbox(s.source, now.Now, id.V7).KeepLatest(happened.Topic())
+		b.outbox = outbox
+		later := func() {
+			require.NoError(t, outbox.MakePartitions(ctx))
+			_, err := outbox.Trim(ctx, now.Now().Add(-24*time.Hour))
+			require.NoError(t, err)
+		}
+		later()
+		b.publish(t, "a", upTo(10)...)
+		b.publish(t, "b", upTo(3)...)
+		b.publish(t, "c", 1)
+		b.drain(t)
+		for range 4 { // month after month, in which b changes once
+			now.Advance(40 * 24 * time.Hour)
+			later()
+			if len(s.effects(t, "b")) == 3 {
+				b.publish(t, "b", 4)
+				b.drain(t)
+			}
+		}
+		left := map[string][]int64{}
+		list, err := outbox.List(ctx, event.Filter{})
+		require.NoError(t, err)
+		for _, e := range list {
+			left[e.AggregateID] = append(left[e.AggregateID], e.Version)
+		}
+		require.Equal(t, map[string][]int64{"a": {10}, "b": {4}, "c": {1}}, left)
+
+		s.forgetEffects(t)
+		_, err = b.bus.Replay(ctx, "target", time.Time{}, nil)
+		require.NoError(t, err)
+		require.Equal(t, []int64{10}, s.effects(t, "a"))
+		require.Equal(t, []int64{4}, s.effects(t, "b"))
+		require.Equal(t, []int64{1}, s.effects(t, "c"))
+		b.publish(t, "a", 11)
+		b.drain(t)
+		require.Equal(t, []int64{10, 11}, s.effects(t, "a"))
+	})
+}

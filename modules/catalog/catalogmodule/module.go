@@ -40,7 +40,7 @@ type Module struct {
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
 	products := store.New(d.DB)
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).KeepLatest(catalog.Topic) // its events carry the whole state
 	return &Module{
 		Service: core.NewService(products, outbox, d.Now, d.NewID),
 		Outbox:  outbox,

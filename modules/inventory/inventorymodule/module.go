@@ -42,7 +42,7 @@ type Module struct {
 
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).KeepLatest(inventory.Topic) // its events carry the whole state
 	if d.HoldTTL <= 0 {
 		d.HoldTTL = inventory.HoldTTL
 	}

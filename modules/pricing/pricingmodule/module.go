@@ -45,7 +45,7 @@ type Module struct {
 
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).KeepLatest(pricing.Topic) // its events carry the whole state
 	svc := core.New(core.Deps{
 		Store: store.New(d.DB, d.Now, d.Currency), Events: outbox, Catalog: d.Catalog, Shipping: d.Shipping,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency,

@@ -32,7 +32,11 @@ type Deps struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer // nil: nothing is counted
 	Currency string                // ISO 4217, of the price ranges
+	Owners   Owners                // asked by the audit only, never by a question
 }
+
+// Owners are those whose data search has copies of.
+type Owners = core.Owners
 
 // Module is search, ready to be served.
 type Module struct {
@@ -60,7 +64,8 @@ func New(d Deps) (*Module, error) {
 	}
 	return &Module{
 		Service: svc, Consumer: consumer,
-		Tasks: []run.Task{{Name: "search.tidy", Run: svc.Tidy(d.Log, core.Wait)}},
+		Checks: svc.Checks(d.Owners),
+		Tasks:  []run.Task{{Name: "search.tidy", Run: svc.Tidy(d.Log, core.Wait)}},
 	}, nil
 }
 

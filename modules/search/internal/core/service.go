@@ -58,6 +58,7 @@ type Store interface {
 	Index
 	Pieces
 	Generations
+	Copies
 }
 
 // Price is a piece: the last that is known from pricing of a SKU.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/modules/search"
 	"github.com/banyan-tree/banyan/modules/search/internal/core"
@@ -191,6 +193,35 @@ func hit(r foundRow) (core.Hit, error) {
 		return h, fmt.Errorf("read document %s: %w", r.ProductID, err)
 	}
 	return h, nil
+}
+
+// Documents implements core.Copies.
+func (s *Store) Documents(ctx context.Context, after string, limit int) ([]core.Hit, error) {
+	return s.copies(s.Conn(ctx).Where("product_id > ?", after).Limit(limit))
+}
+
+// DocumentsOf implements core.Copies.
+func (s *Store) DocumentsOf(ctx context.Context, products []string) ([]core.Hit, error) {
+	return s.copies(s.Conn(ctx).Where("product_id IN ?", products))
+}
+
+func (s *Store) copies(conn *gorm.DB) ([]core.Hit, error) {
+	var rows []documentRow
+	err := conn.Where("generation = (SELECT generation FROM generations WHERE state = ?)", live).Order("product_id").Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]core.Hit, len(rows))
+	for i, r := range rows {
+		hits[i], err = hit(foundRow{
+			ProductID: r.ProductID, Value: r.Shown, Price: r.Price, PriceMost: r.PriceMost, CompareAt: r.CompareAt, Currency: r.Currency,
+			InStock: r.InStock, CreatedAt: r.CreatedAt,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return hits, nil
 }
 
 // titleRow is a document in a list of titles.

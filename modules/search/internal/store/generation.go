@@ -10,6 +10,7 @@ import (
 
 // States of a generation.
 const (
+	live     = "live"
 	building = "building"
 	retired  = "retired"
 )
