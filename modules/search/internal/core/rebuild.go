@@ -13,7 +13,7 @@ import (
 const (
 	// leash is how long a builder may give no sign of life. Then what it built is
 	// given up, and it can write no more to it.
-	leash = time.Minute
+	leash = 20 * time.Second
 	// grace is how long a retired generation stays: longer than a question or the
 	// handler of an event that still knows it can take.
 	grace = time.Minute
