@@ -68,14 +68,3 @@ func (b *Bus) rebuild(ctx context.Context, c *Consumer, since time.Time, progres
 	}
 	return done, nil
 }
-
-// Dispatch runs the handlers of events in the transaction that ctx carries, past
-// the inbox: for a Rebuilding, which keeps what it has applied by itself.
-func (c *Consumer) Dispatch(ctx context.Context, events []Envelope) error {
-	for _, e := range events {
-		if err := c.handle(ctx, e); err != nil {
-			return fmt.Errorf("apply event %s (%s): %w", e.ID, e.Type, err)
-		}
-	}
-	return c.handleMany(ctx, events)
-}

@@ -54,28 +54,22 @@ func New(d Deps) (*Module, error) {
 		return nil, err
 	}
 	svc := core.New(store.New(d.DB, d.Now), d.Now, d.NewID, d.Currency, fresh)
-	connect := func(to *core.Target) *event.Consumer { return listen(d, to) }
-	consumer := connect(svc.Live())
+	to := svc.Live()
+	consumer := event.NewConsumer(d.DB, d.Now)
+	event.OnMany(consumer, catalog.WasChanged, to.OnProducts)
+	event.OnMany(consumer, pricing.Changed, to.OnPrices)
+	event.OnMany(consumer, inventory.Changed, to.OnLevels)
 	consumer.Rebuild = func(ctx context.Context, since time.Time) (event.Rebuilding, error) {
 		if !since.IsZero() {
-			return svc.Repair(connect), nil
+			return svc.Repair(), nil
 		}
-		return svc.Rebuild(ctx, connect)
+		return svc.Rebuild(ctx)
 	}
 	return &Module{
 		Service: svc, Consumer: consumer,
 		Checks: svc.Checks(d.Owners),
 		Tasks:  []run.Task{{Name: "search.tidy", Run: svc.Tidy(d.Log, core.Wait)}},
 	}, nil
-}
-
-// listen gives a consumer that brings what the owners say to a target.
-func listen(d Deps, to *core.Target) *event.Consumer {
-	c := event.NewConsumer(d.DB, d.Now)
-	event.OnMany(c, catalog.WasChanged, to.OnProducts)
-	event.OnMany(c, pricing.Changed, to.OnPrices)
-	event.OnMany(c, inventory.Changed, to.OnLevels)
-	return c
 }
 
 // Migrations of everything that search keeps.

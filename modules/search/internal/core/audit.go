@@ -92,14 +92,15 @@ func (a auditor) settled(ctx context.Context, products []catalog.Product, report
 	if most <= 0 {
 		most = patience
 	}
-	for began := time.Now(); ; Wait(ctx, min(lookAgain, most)) {
+	for pause := min(lookAgain, most); ; most -= pause {
 		var err error
 		if wrong, err = a.differences(ctx, products); err != nil {
 			return err
 		}
-		if len(wrong) == 0 || time.Since(began) > most || ctx.Err() != nil {
+		if len(wrong) == 0 || most <= 0 || ctx.Err() != nil {
 			break
 		}
+		Wait(ctx, pause)
 		products = slices.DeleteFunc(products, func(p catalog.Product) bool { return wrong[p.ID] == "" })
 		for i, p := range products { // as it is by now
 			if now, err := a.owners.Catalog.Get(ctx, catalog.GetRequest{Handle: p.Handle}); err == nil {

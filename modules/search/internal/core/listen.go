@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,6 +90,34 @@ func (t *Target) OnLevels(ctx context.Context, events []event.Happened[inventory
 		return t.reprice(ctx, generation, skus)
 	})
 	return done(ctx, t, "stock", events, err)
+}
+
+// apply writes events of the log, past the inbox: the versions of what is kept tell
+// which of them are old.
+func (t *Target) apply(ctx context.Context, events []event.Envelope) error {
+	of := map[string][]event.Envelope{}
+	for _, e := range events {
+		of[e.Type] = append(of[e.Type], e)
+	}
+	return errors.Join(
+		told(ctx, of[catalog.WasChanged.Name()], t.OnProducts),
+		told(ctx, of[pricing.Changed.Name()], t.OnPrices),
+		told(ctx, of[inventory.Changed.Name()], t.OnLevels),
+	)
+}
+
+func told[T any](ctx context.Context, events []event.Envelope, fn func(context.Context, []event.Happened[T]) error) error {
+	if len(events) == 0 {
+		return nil
+	}
+	list := make([]event.Happened[T], len(events))
+	for i, e := range events {
+		list[i].Meta = event.Meta{ID: e.ID, AggregateID: e.AggregateID, Version: e.Version, Time: e.Time}
+		if err := json.Unmarshal(e.Data, &list[i].Data); err != nil {
+			return fmt.Errorf("read the payload of %s %s: %w", e.Type, e.ID, err)
+		}
+	}
+	return fn(ctx, list)
 }
 
 func (t *Target) each(ctx context.Context, fn func(ctx context.Context, generation int64) error) error {

@@ -50,14 +50,12 @@ type Build struct {
 	store      Store
 	generation int64
 	token      string
-	dispatch   func(ctx context.Context, events []event.Envelope) error
 }
 
 var _ event.Rebuilding = (*Build)(nil)
 
-// Rebuild begins a generation. connect gives what brings events to a target. Code:
-// search.Rebuilding where somebody else builds one.
-func (s *Service) Rebuild(ctx context.Context, connect func(*Target) *event.Consumer) (*Build, error) {
+// Rebuild begins a generation. Code: search.Rebuilding where somebody else builds one.
+func (s *Service) Rebuild(ctx context.Context) (*Build, error) {
 	b := &Build{store: s.store, token: s.newID()}
 	err := s.store.Atomic(ctx, func(ctx context.Context) error {
 		if err := s.store.RetireSilent(ctx, s.now().Add(-leash)); err != nil {
@@ -74,7 +72,6 @@ func (s *Service) Rebuild(ctx context.Context, connect func(*Target) *event.Cons
 	if err != nil {
 		return nil, fmt.Errorf("begin a new index: %w", err)
 	}
-	b.dispatch = connect(&Target{store: s.store, only: b.generation}).Dispatch
 	return b, nil
 }
 
@@ -84,7 +81,7 @@ func (b *Build) Apply(ctx context.Context, events []event.Envelope) error {
 		if err := b.mine(b.store.Beat(ctx, b.generation, b.token)); err != nil {
 			return err
 		}
-		return b.dispatch(ctx, events)
+		return (&Target{store: b.store, only: b.generation}).apply(ctx, events)
 	})
 }
 
@@ -109,21 +106,16 @@ func (b *Build) mine(yes bool, err error) error {
 
 // Repair writes events again to what there is: the last of each aggregate, as
 // older ones than those that were applied are passed over.
-type Repair struct {
-	store    Store
-	dispatch func(ctx context.Context, events []event.Envelope) error
-}
+type Repair struct{ store Store }
 
 var _ event.Rebuilding = (*Repair)(nil)
 
 // Repair begins one.
-func (s *Service) Repair(connect func(*Target) *event.Consumer) *Repair {
-	return &Repair{store: s.store, dispatch: connect(&Target{store: s.store}).Dispatch}
-}
+func (s *Service) Repair() *Repair { return &Repair{store: s.store} }
 
 // Apply implements event.Rebuilding.
 func (r *Repair) Apply(ctx context.Context, events []event.Envelope) error {
-	return r.store.Atomic(ctx, func(ctx context.Context) error { return r.dispatch(ctx, events) })
+	return r.store.Atomic(ctx, func(ctx context.Context) error { return (&Target{store: r.store}).apply(ctx, events) })
 }
 
 // Finish implements event.Rebuilding.
