@@ -14,6 +14,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/eventstore"
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -25,14 +26,15 @@ import (
 
 // part is what a module hands to the shop.
 type part struct {
-	serve    func(*port.Server)
-	outbox   *event.Outbox
-	consumer *event.Consumer
-	tasks    []run.Task
-	checks   []audit.Check
-	health   []health.Check
-	sagas    *saga.Engine
-	inherit  func(ctx context.Context) error // nil: nothing is claimed for long
+	serve       func(*port.Server)
+	outbox      *event.Outbox
+	consumer    *event.Consumer
+	tasks       []run.Task
+	checks      []audit.Check
+	health      []health.Check
+	sagas       *saga.Engine
+	projections *eventstore.Feed
+	inherit     func(ctx context.Context) error // nil: nothing is claimed for long
 }
 
 // shop is every module of this process, wired together. Nothing of it runs
@@ -48,19 +50,20 @@ type shop struct {
 	opsURL  string
 	serves  bool // it is a server; else a command beside one
 
-	cluster   *database.Cluster
-	databases map[string]*database.DB
-	contracts contracts
-	bus       *event.Bus
-	broker    *rabbit.Broker // nil: everything stays in this process
-	hangUp    func()         // ends the calls of a command; nil: it makes none
-	sagas     sagas
-	provider  paymentsmodule.Provider
-	psp       *provider
-	tasks     []run.Task
-	checks    []audit.Check
-	heirs     []func(ctx context.Context) error
-	probes    []health.Check // of what modules depend on
+	cluster     *database.Cluster
+	databases   map[string]*database.DB
+	contracts   contracts
+	bus         *event.Bus
+	broker      *rabbit.Broker // nil: everything stays in this process
+	hangUp      func()         // ends the calls of a command; nil: it makes none
+	sagas       sagas
+	projections []*eventstore.Feed
+	provider    paymentsmodule.Provider
+	psp         *provider
+	tasks       []run.Task
+	checks      []audit.Check
+	heirs       []func(ctx context.Context) error
+	probes      []health.Check // of what modules depend on
 }
 
 // shopOption sets what only a server has.
@@ -119,6 +122,9 @@ func (s *shop) add(p part) {
 	s.probes = append(s.probes, p.health...)
 	if p.sagas != nil {
 		s.sagas = append(s.sagas, p.sagas)
+	}
+	if p.projections != nil {
+		s.projections = append(s.projections, p.projections)
 	}
 	if p.inherit != nil {
 		s.heirs = append(s.heirs, p.inherit)

@@ -293,6 +293,7 @@ func buildWallet(s *shop, db *database.DB) (part, error) {
 	return part{
 		serve:  func(srv *port.Server) { wallet.Serve(srv, m.Service) },
 		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
+		projections: m.Projections,
 	}, nil
 }
 
