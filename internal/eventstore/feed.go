@@ -198,10 +198,15 @@ func (f *Feed) tend(ctx context.Context, p Projection, g generation, own []gener
 	case g.State == Retired:
 		more, err = f.drop(ctx, p, g)
 	case g.Schema != p.Schema: // that of another version of the program, which knows how
-	case g.Position < safe:
-		more, err = f.step(ctx, p, g, pages)
-	case g.State == Building:
-		more, err = true, f.turn(ctx, g, own)
+	default:
+		// One that was built turns as soon as it has what was there at the beginning
+		// of the pass: where others write all the time, it never has all.
+		if g.Position < safe {
+			more, err = f.step(ctx, p, &g, pages)
+		}
+		if err == nil && g.State == Building && g.Position >= safe {
+			more, err = true, f.turn(ctx, g, own)
+		}
 	}
 	if g.State == Serving && g.Schema == p.Schema && err == nil {
 		f.observe(ctx, g)
@@ -224,7 +229,7 @@ func (f *Feed) tend(ctx context.Context, p Projection, g generation, own []gener
 
 // step applies one batch: the checkpoint moves in the transaction of the rows, and
 // only from where it was.
-func (f *Feed) step(ctx context.Context, p Projection, g generation, pages map[int64][]Recorded) (more bool, err error) {
+func (f *Feed) step(ctx context.Context, p Projection, g *generation, pages map[int64][]Recorded) (more bool, err error) {
 	events, read := pages[g.Position]
 	if !read {
 		if events, err = f.reader.Next(ctx, g.Position, batchSize); err != nil {
@@ -255,6 +260,7 @@ func (f *Feed) step(ctx context.Context, p Projection, g generation, pages map[i
 		return false, fmt.Errorf("apply events up to position %d: %w", last, err)
 	}
 	f.metrics.apply(g.Name, len(events))
+	g.Position, g.Applied = last, g.Applied+int64(len(events))
 	return true, nil
 }
 
