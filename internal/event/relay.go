@@ -18,6 +18,11 @@ import (
 const (
 	pollEvery = time.Second           // the net for rows of other processes
 	busyPause = 50 * time.Millisecond // before asking again for lanes that others hold
+	// A pass that carried many rests for as long as it took, at most gatherMost, so
+	// that half as many passes of twice the size do the work. One that carried few
+	// does not: its events would only be late.
+	gatherFrom = 8
+	gatherMost = 5 * time.Millisecond
 )
 
 // relay sends what is in one outbox.
@@ -40,6 +45,7 @@ func (r *relay) run(ctx context.Context) error {
 	var pause backoff
 	woken := false
 	for ctx.Err() == nil {
+		began := time.Now()
 		again, err := r.pass(ctx, woken)
 		woken = false
 		switch {
@@ -54,6 +60,10 @@ func (r *relay) run(ctx context.Context) error {
 		case again == idle:
 			pause = 0
 			woken = sleep(ctx, pollEvery, r.outbox.wake)
+		case again == flowing:
+			pause = 0
+			sleep(ctx, min(time.Since(began), gatherMost), nil)
+			woken = sleep(ctx, 0, r.outbox.wake)
 		default:
 			pause = 0
 		}
@@ -65,9 +75,10 @@ func (r *relay) run(ctx context.Context) error {
 type outcome int
 
 const (
-	idle outcome = iota // nothing left to send
-	busy                // others hold the lanes that have something to send
-	sent                // and there may be more
+	idle    outcome = iota // nothing left to send
+	busy                   // others hold the lanes that have something to send
+	flowing                // nothing left to send of many, and more is likely to come
+	sent                   // and there may be more
 )
 
 // fairPass is how many batches a pass sends before it lets go of its lanes.
@@ -94,7 +105,9 @@ func (r *relay) pass(ctx context.Context, woken bool) (outcome, error) {
 		}
 		return idle, err
 	}
+	carried := 0
 	for n := 0; len(rows) > 0 && err == nil; n++ {
+		carried += len(rows)
 		if n == fairPass {
 			break
 		}
@@ -112,6 +125,9 @@ func (r *relay) pass(ctx context.Context, woken bool) (outcome, error) {
 	}
 	if len(rows) > 0 || err != nil || len(h.lanes) == r.most {
 		return sent, err
+	}
+	if carried >= gatherFrom {
+		return flowing, nil
 	}
 	return idle, nil
 }
