@@ -21,6 +21,9 @@ type Wish struct {
 	Key, Token string
 	Cancel     bool   // it thinks better of it as soon as the order is known
 	Order      string // once it is known
+	Deposit    string // made for it, where the wallet pays
+	deposits   int    // that came to nothing
+	spent      int64  // of the wallet, in cents
 	done       bool   // all that was wished was answered
 }
 
@@ -133,6 +136,9 @@ func (c *Crowd) purchase(ctx context.Context, at Client, w *Wish) error {
 	if _, err := answered(at.Try(ctx, http.MethodPut, "/cart/items/"+c.SKU, Object{"quantity": 1})); err != nil {
 		return err
 	}
+	if err := w.fund(ctx, at); err != nil {
+		return err
+	}
 	return c.order(ctx, at, w)
 }
 
@@ -204,6 +210,7 @@ func (c Client) Insist(ctx context.Context, method, path string, body any) (Answ
 // Outcome is what became of a crowd's wishes.
 type Outcome struct {
 	Confirmed, Declined, Unavailable, OutOfStock, EmptyCart, Cancelled int
+	ByWallet                                                           int   // of the confirmed ones
 	Sold                                                               int64 // pieces
 }
 
@@ -222,6 +229,7 @@ func (c *Crowd) Settled(t *testing.T, s *Server, admin Client) Outcome {
 			orders[w.Order] = true
 			c.judge(t, s, admin, here.Decided(t, w.Order), w, &out)
 		}
+		b.judgePurse(t, s, admin)
 		// No order was made but those that were wished.
 		require.Equal(t, len(b.Wishes), here.countOrders(t))
 	}
@@ -249,6 +257,13 @@ func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, 
 		}
 	}
 	switch status, reason := o.Text("status"), o.Text("reason"); {
+	case status == "confirmed" && w.Token == Wallet:
+		require.Zero(t, alive, "charges of order %s, which the wallet pays", w.Order)
+		w.spent = o.Number(t, "totals.total.amount")
+		out.Confirmed++
+		out.ByWallet++
+		out.Sold += o.Number(t, "lines.0.quantity")
+		return
 	case status == "confirmed":
 		require.NotContains(t, []string{"tok_declined", "tok_insufficient_funds", "tok_error"}, w.Token)
 		require.Equal(t, 1, alive, "charges of order %s", w.Order)
@@ -260,6 +275,7 @@ func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, 
 	case status != "rejected":
 		require.Fail(t, "an order is neither confirmed nor rejected", o.Raw)
 	case reason == "payment.declined":
+		require.NotEqual(t, Wallet, w.Token, "there was enough in the wallet: %s", o.Raw)
 		out.Declined++
 	case reason == "payment.unavailable":
 		out.Unavailable++

@@ -63,11 +63,15 @@ func (c Client) PutInCart(t *testing.T, sku string, quantity int) Answer {
 	return c.Do(t, http.StatusOK, http.MethodPut, "/cart/items/"+sku, Object{"quantity": quantity})
 }
 
-// OrderBody is an order paid by a card.
+// OrderBody is an order paid by a card, or from the Wallet.
 func OrderBody(token string) Object {
+	payment := Object{"method": "card", "token": token}
+	if token == Wallet {
+		payment = Object{"method": "wallet"}
+	}
 	return Object{
 		"shipping_address": Object{"name": "Ada", "line1": "1 Fig Lane", "line2": "", "city": "Springfield", "postal_code": "12345", "country": "US"},
-		"shipping_method":  "standard", "payment": Object{"method": "card", "token": token},
+		"shipping_method":  "standard", "payment": payment,
 	}
 }
 
@@ -127,7 +131,11 @@ func (s *Server) Dispatched(t *testing.T, admin Client, order string) string {
 	})
 	shipment := a.Text("shipment_id")
 	admin.Do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/dispatch", Object{"carrier": "Banyan Post", "tracking_number": "BP-1"})
-	admin.Reaches(t, "/payments/"+a.Text("payment_id"), "captured")
+	if a.Text("payment_method") == "wallet" {
+		admin.Reaches(t, "/orders/"+order, "shipped")
+	} else {
+		admin.Reaches(t, "/payments/"+a.Text("payment_id"), "captured")
+	}
 	return shipment
 }
 

@@ -139,7 +139,7 @@ func NewSplitSite(t *testing.T, settings ...string) Site {
 // The modules of a split site.
 const (
 	HalfOfTheShop = "identity,catalog,pricing,inventory,payments"
-	OtherHalf     = "shipping,cart,orders,search"
+	OtherHalf     = "shipping,cart,wallet,orders,search"
 )
 
 // NewPostgresSite is NewSite on an empty PostgreSQL database.

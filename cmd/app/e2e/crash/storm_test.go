@@ -12,10 +12,11 @@ import (
 
 const buyers = 20
 
-// cards are all that the provider knows, the sick ones less often.
+// cards are all that the provider knows, the sick ones less often, and wallets
+// that are filled on the way.
 var cards = []string{
 	"tok_visa", "tok_lost_reply", "tok_visa", "tok_declined", "tok_flaky", "tok_visa", "tok_insufficient_funds",
-	"tok_lost_reply", "tok_visa", "tok_slow", "tok_visa", "tok_error", "tok_visa",
+	"tok_lost_reply", "tok_visa", "tok_slow", shoptest.Wallet, "tok_visa", "tok_error", shoptest.Wallet, "tok_visa",
 }
 
 // startLimit is what a start after a kill may take: it
@@ -79,6 +80,7 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 		c.Wishes(), took.Round(time.Second), out, kills, hard, c.Unknown.Load(), median(starts), longest(starts), time.Since(quiet).Round(time.Second))
 	require.Greater(t, out.Confirmed, c.Wishes()/3, "too few orders were confirmed for the test to say anything")
 	require.Positive(t, out.Cancelled)
+	require.Positive(t, out.ByWallet)
 	require.GreaterOrEqual(t, hard, shoptest.Storm(2, 30), "too few kills hit an order under way")
 	require.Less(t, longest(starts), startLimit)
 }
