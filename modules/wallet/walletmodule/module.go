@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -89,7 +90,7 @@ func New(d Deps) (*Module, error) {
 		Outbox:      outbox,
 		Consumer:    consumer,
 		Tasks:       []run.Task{sagas.Task(), streams.Snapshots(), books.Feed().Task(), keys.Task(d.Log)},
-		Checks:      append(wallets.Checks(), sagas.Checks()...),
+		Checks:      slices.Concat(wallets.Checks(), core.Ledger{Wallets: wallets, Deposits: deposits}.Checks(), sagas.Checks()),
 		Sagas:       sagas,
 		Projections: books.Feed(),
 		Inherit: func(ctx context.Context) error {

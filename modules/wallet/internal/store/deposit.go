@@ -78,6 +78,15 @@ func (s Deposits) Settle(ctx context.Context, id, status, reason, paymentID stri
 	return done.RowsAffected == 1, nil
 }
 
+// Credited is what was credited to a wallet by deposits.
+func (s Deposits) Credited(ctx context.Context, userID string) (sum int64, err error) {
+	err = s.Conn(ctx).Raw(`SELECT COALESCE(SUM(amount), 0) FROM deposits WHERE user_id = ? AND status = 'credited'`, userID).Scan(&sum).Error
+	if err != nil {
+		return 0, fmt.Errorf("add up deposits: %w", err)
+	}
+	return sum, nil
+}
+
 // Page gives deposits by id, after the given one.
 func (s Deposits) Page(ctx context.Context, after string, limit int) ([]core.Deposit, error) {
 	var rows []depositRow

@@ -1,0 +1,50 @@
+package walletmodule_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/payments"
+	"github.com/banyan-tree/banyan/modules/wallet/wallettest"
+)
+
+// Money that comes from nowhere or gets lost between cards and wallets is found.
+func TestAuditComparesWalletsWithCards(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		returned := wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		wallettest.MustDeposit(t, b.Service, "bob", 1000)
+		lost := wallettest.MustDeposit(t, b.Service, "cid", 1000)
+		wallettest.MustDeposit(t, b.Service, "dan", 1000)
+		wallettest.MustDeposit(t, b.Service, "dan", 1000)
+		wallettest.MustHold(t, b.Service, "bob", 300)
+		require.Empty(t, b.findings(t))
+
+		_, err := b.payments.VoidDeposit(wallettest.Shop(t.Context()), payments.DepositRequest{DepositID: returned.ID})
+		require.NoError(t, err)
+		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+			return errors.Join(
+				b.db.Conn(ctx).Exec("UPDATE stream_events SET data = REPLACE(data, '1000', '2000') WHERE stream = 'bob' AND version = 2").Error,
+				b.db.Conn(ctx).Exec("DELETE FROM stream_events WHERE stream = 'cid'").Error,
+				b.db.Conn(ctx).Exec("DELETE FROM stream_events WHERE stream = 'dan' AND version = 3").Error,
+			)
+		}))
+		found := strings.Join(b.findings(t), "\n")
+		for _, want := range []string{
+			"wallet.deposits_match_charges: deposit " + returned.ID + ": it is credited with 10.00 USD, but the card gave 0",
+			"wallet.money_is_conserved: wallet ada: cards gave 0, everything else comes to 0, but its balance is 1000",
+			"wallet.money_is_conserved: wallet bob: cards gave 1000, everything else comes to 0, but its balance is 2000",
+			"wallet.deposits_match_charges: deposit " + lost.ID + ": it is credited, but its wallet was never opened",
+			"wallet.money_is_conserved: wallet dan: deposits of 2000 were credited, its events have 1000",
+		} {
+			require.Contains(t, found, want)
+		}
+	})
+}
