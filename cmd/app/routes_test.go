@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/telemetry"
@@ -67,6 +68,7 @@ func TestEveryModuleIsWired(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	require.Len(t, moduleNames(), 10)
+	require.ElementsMatch(t, moduleNames(), strings.Split(shoptest.HalfOfTheShop+","+shoptest.OtherHalf, ","), "the split shop of the tests")
 	rules := map[string]bool{}
 	for _, c := range s.checks {
 		require.NotEmpty(t, c.Says)

@@ -26,6 +26,21 @@ func Encode(v any) ([]byte, error) {
 // pointer, slice, map or interface. So a field that is added later must be one of
 // those, or old senders are refused.
 func Decode(body []byte, into any) error {
+	shape := shapeOf(reflect.TypeOf(into).Elem())
+	// Only interfaces need a decoder, whose buffer costs more than small bodies do.
+	if shape.open || json.Unmarshal(body, into) != nil {
+		if err := decode(body, into); err != nil {
+			return err
+		}
+	}
+	s := &scanner{in: body}
+	if missing := s.value(shape); missing != "" {
+		return fmt.Errorf("read %T: %q is missing", into, missing)
+	}
+	return nil
+}
+
+func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber() // for interfaces, which must not go through float64
 	if err := d.Decode(into); err != nil {
@@ -33,10 +48,6 @@ func Decode(body []byte, into any) error {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("read %T: something follows the value", into)
-	}
-	s := &scanner{in: body}
-	if missing := s.value(shapeOf(reflect.TypeOf(into).Elem())); missing != "" {
-		return fmt.Errorf("read %T: %q is missing", into, missing)
 	}
 	return nil
 }

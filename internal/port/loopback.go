@@ -57,7 +57,7 @@ func newLoopback(c *Conn, s *Server) *loopback {
 	if l.signer == nil {
 		key := make([]byte, minKey)
 		_, _ = rand.Read(key) // it never fails: the program ends instead
-		l.signer = &HMACSigner{keys: [][]byte{key}}
+		l.signer = &HMACSigner{keys: []*signingKey{newSigningKey(key)}}
 	}
 	if l.ends.signer == nil {
 		l.ends.signer = l.signer

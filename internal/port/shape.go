@@ -14,6 +14,7 @@ type shape struct {
 	fields   map[string]*shape // of an object; nil for anything else
 	required []string          // names in fields that must be there
 	element  *shape            // of an array, or of an object that is a map
+	open     bool              // of a whole type: an interface may be in it
 }
 
 var shapes sync.Map // reflect.Type → *shape: derived from types, so immutable
@@ -27,7 +28,11 @@ func shapeOf(t reflect.Type) *shape {
 	if s, ok := shapes.Load(t); ok {
 		return s.(*shape)
 	}
-	s := buildShape(t, map[reflect.Type]*shape{})
+	seen := map[reflect.Type]*shape{}
+	s := buildShape(t, seen)
+	for in := range seen {
+		s.open = s.open || in.Kind() == reflect.Interface
+	}
 	shapes.Store(t, s)
 	return s
 }

@@ -6,7 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"hash"
+	"io"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -36,7 +40,16 @@ const minKey = sha256.Size
 
 // HMACSigner signs with HMAC-SHA256 and a key that all parts of the shop share.
 type HMACSigner struct {
-	keys [][]byte // the first signs, all verify
+	keys []*signingKey // the first signs, all verify
+}
+
+// signingKey lends out what computes with it: making that anew for each message
+// costs more than the sum.
+type signingKey struct{ sums sync.Pool }
+
+func newSigningKey(key []byte) *signingKey {
+	key = slices.Clone(key)
+	return &signingKey{sums: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
 // NewHMACSigner makes a signer from a key of at least 32 bytes. Former keys are
@@ -47,7 +60,7 @@ func NewHMACSigner(key []byte, former ...[]byte) (*HMACSigner, error) {
 		if len(k) < minKey {
 			return nil, fmt.Errorf("the key that signs principals has %d bytes, it needs at least %d", len(k), minKey)
 		}
-		s.keys = append(s.keys, append([]byte(nil), k...))
+		s.keys = append(s.keys, newSigningKey(k))
 	}
 	return s, nil
 }
@@ -66,7 +79,7 @@ func (s *HMACSigner) Sign(p Principal, method string, expires time.Time) (string
 		return "", fmt.Errorf("sign principal: %w", err)
 	}
 	text := base64.RawURLEncoding.EncodeToString(b)
-	return text + "." + base64.RawURLEncoding.EncodeToString(mac(s.keys[0], text)), nil
+	return text + "." + base64.RawURLEncoding.EncodeToString(s.keys[0].mac(text)), nil
 }
 
 // Verify looks at the claim only after its signature has been found good.
@@ -95,15 +108,17 @@ func (s *HMACSigner) Verify(token, method string, now time.Time) (Principal, err
 
 func (s *HMACSigner) made(text string, sum []byte) bool {
 	for _, k := range s.keys {
-		if hmac.Equal(mac(k, text), sum) {
+		if hmac.Equal(k.mac(text), sum) {
 			return true
 		}
 	}
 	return false
 }
 
-func mac(key []byte, text string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
+func (k *signingKey) mac(text string) []byte {
+	h := k.sums.Get().(hash.Hash)
+	defer k.sums.Put(h)
+	h.Reset()
+	_, _ = io.WriteString(h, text) // never fails
 	return h.Sum(nil)
 }

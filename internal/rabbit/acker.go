@@ -3,14 +3,20 @@ package rabbit
 import (
 	"slices"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// gather is how long an acknowledgement may wait for others. A process that dies
+// meanwhile leaves calls to be answered again that were answered.
+const gather = 10 * time.Millisecond
+
 // acker acknowledges deliveries of one channel from one goroutine, many at once:
 // all that are done up to the first that is not. When that one takes long, the
 // others do not wait for it for ever: once enough of them are done they are
-// acknowledged one by one, so that the broker sends more.
+// acknowledged one by one, so that the broker sends more. It also waits for more,
+// a little: an acknowledgement costs the broker nearly as much as a call.
 type acker struct {
 	ch   *amqp.Channel
 	most int // done out of order before they are told one by one
@@ -20,12 +26,15 @@ type acker struct {
 	ready  map[uint64]bool // of them, those that are done
 	closed bool
 
-	wake chan struct{}
-	gone chan struct{}
+	timer *time.Timer // wakes
+	wake  chan struct{}
+	gone  chan struct{}
 }
 
 func newAcker(ch *amqp.Channel, most int) *acker {
 	a := &acker{ch: ch, most: max(most, 1), ready: map[uint64]bool{}, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	a.timer = time.AfterFunc(time.Hour, a.raise)
+	a.timer.Stop()
 	go a.run()
 	return a
 }
@@ -41,8 +50,14 @@ func (a *acker) add(tag uint64) {
 func (a *acker) done(tag uint64) {
 	a.mu.Lock()
 	a.ready[tag] = true
+	n := len(a.ready)
 	a.mu.Unlock()
-	a.raise()
+	switch n {
+	case 1:
+		a.timer.Reset(gather)
+	case a.most:
+		a.raise()
+	}
 }
 
 // now acknowledges a delivery before anything else is done with it. It is on its
@@ -74,6 +89,7 @@ func (a *acker) close() {
 
 func (a *acker) run() {
 	defer close(a.gone)
+	defer a.timer.Stop()
 	for range a.wake {
 		upTo, single, closed := a.collect()
 		if upTo > 0 {
@@ -99,6 +115,9 @@ func (a *acker) collect() (upTo uint64, single []uint64, closed bool) {
 		n++
 	}
 	a.open = a.open[:copy(a.open, a.open[n:])]
+	if len(a.ready) > 0 && !a.closed {
+		a.timer.Reset(gather)
+	}
 	if len(a.ready) >= a.most || a.closed {
 		a.open = slices.DeleteFunc(a.open, func(tag uint64) bool {
 			if a.ready[tag] {

@@ -24,10 +24,11 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatInt(max(int64((d+time.Millisecond-1)/time.Millisecond), 1), 10)
 }
 
-func response(m port.Message, correlation string, left time.Duration) amqp.Publishing {
+// response writes a reply. It waits nowhere, so it does not expire.
+func response(m port.Message, correlation string) amqp.Publishing {
 	return amqp.Publishing{
-		Headers: table(m.Header), ContentType: port.ContentType, Type: m.Method, Body: m.Body,
-		CorrelationId: correlation, Expiration: milliseconds(left), DeliveryMode: amqp.Transient,
+		Headers: table(m.Header), ContentType: port.ContentType, Body: m.Body,
+		CorrelationId: correlation, DeliveryMode: amqp.Transient,
 	}
 }
 

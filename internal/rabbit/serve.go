@@ -16,7 +16,7 @@ import (
 // Limits says how much of a module is done at a time. Zero values take the defaults.
 type Limits struct {
 	Places   int // calls at work at a time, in this process; 64
-	Prefetch int // calls taken from the queue and not acknowledged; 128
+	Prefetch int // calls taken from the queue and not acknowledged; 256
 }
 
 // served is a module of this process as the broker reaches it.
@@ -33,7 +33,7 @@ type served struct {
 
 // Serve answers calls to the server's module. Call it before the tasks run.
 func (b *Broker) Serve(s *port.Server, l Limits) {
-	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 128)
+	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 256)
 	b.served = append(b.served, &served{
 		broker: b, server: s, queue: CallQueue(s.Module()), limits: l, places: make(chan struct{}, l.Places),
 	})
@@ -63,13 +63,14 @@ func (s *served) listen(ctx context.Context, on *session) error {
 		var atWork sync.WaitGroup
 		for d := range calls {
 			acks.add(d.DeliveryTag)
-			if !s.worth(&d, acks) {
+			m := message(&d)
+			if !s.worth(&d, m, acks) {
 				continue
 			}
 			s.places <- struct{}{}
 			atWork.Go(func() {
 				defer func() { <-s.places }()
-				s.answer(ctx, &d, acks)
+				s.answer(ctx, &d, m, acks)
 			})
 		}
 		atWork.Wait()
@@ -90,8 +91,7 @@ func (s *served) cancel() {
 // worth tells whether anybody still waits for the answer; what nobody waits for
 // is dropped unopened. A command without a key that comes a second time may have
 // had its effect the first time, so it is not opened either.
-func (s *served) worth(d *amqp.Delivery, acks *acker) bool {
-	m := message(d)
+func (s *served) worth(d *amqp.Delivery, m port.Message, acks *acker) bool {
 	if deadline, ok := m.Deadline(); ok && !time.Now().Before(deadline) {
 		s.broker.cfg.Metrics.expired(s.server.Module())
 		acks.done(d.DeliveryTag)
@@ -111,13 +111,12 @@ func (s *served) refuse(d *amqp.Delivery, method string) {
 	body, _ := f.MarshalJSON() // strings only: it cannot fail
 	reply := port.Message{Method: method, Header: map[string]string{port.HeaderFault: f.Code.Name()}, Body: body}
 	if o, _, err := s.broker.out.now(); err == nil { // a caller who does not get it waits until its deadline
-		_ = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId, longestCall))
+		_ = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId))
 	}
 }
 
 // answer opens a call and sends the reply.
-func (s *served) answer(ctx context.Context, d *amqp.Delivery, acks *acker) {
-	m := message(d)
+func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, acks *acker) {
 	if !m.Repeatable() {
 		acks.now(d.DeliveryTag) // never a second time, whatever happens now
 	} else {
@@ -147,7 +146,7 @@ func (s *served) reply(d *amqp.Delivery, reply port.Message, deadline time.Time)
 		if err != nil {
 			return err
 		}
-		err = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId, max(time.Until(deadline), time.Second)))
+		err = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId))
 		if err == nil {
 			return nil
 		}

@@ -30,12 +30,43 @@ func (p *pipe) throughput(ctx context.Context, n int) (time.Duration, error) {
 	if err := p.bus.Drain(ctx); err != nil {
 		return 0, err
 	}
+	if err := p.arrived(ctx, before+int64(n)); err != nil {
+		return 0, err
+	}
 	took := time.Since(start)
 	// A rolled back batch applies twice, so only the rows tell.
 	if p.applied.Load()-before < int64(n) {
 		return 0, fmt.Errorf("%d events were published, but %d applied", n, p.applied.Load()-before)
 	}
 	return took, p.equal(ctx)
+}
+
+// arrived waits until as many effects were tried: over a broker an event has left
+// its outbox before it has its effect.
+func (p *pipe) arrived(ctx context.Context, want int64) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for p.applied.Load() < want {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	if !p.carried {
+		return nil
+	}
+	for { // the last batch may not be committed
+		err := p.equal(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
 }
 
 // equal checks that there are as many effects as causes.
@@ -58,6 +89,7 @@ func (p *pipe) latency(ctx context.Context, n int) (figures, error) {
 	p.lags.mu.Unlock()
 	tick := time.NewTicker(time.Second / 300)
 	defer tick.Stop()
+	before := p.applied.Load()
 	for range n {
 		select {
 		case <-ctx.Done():
@@ -69,6 +101,9 @@ func (p *pipe) latency(ctx context.Context, n int) (figures, error) {
 		}
 	}
 	if err := p.bus.Drain(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.arrived(ctx, before+int64(n)); err != nil {
 		return nil, err
 	}
 	p.lags.mu.Lock()

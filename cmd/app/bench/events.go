@@ -15,6 +15,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/rabbit"
 )
 
 // writers of events at the same time.
@@ -34,6 +35,7 @@ type pipe struct {
 	kind           *event.Type[happening]
 	applied        atomic.Int64
 	lags           lags
+	carried        bool // by a broker
 	stop           func() error
 }
 
@@ -48,6 +50,20 @@ func measureEvents(ctx context.Context, b *bench) (err error) {
 	if b.postgres == "" {
 		return nil
 	}
+	return b.measurePipe(ctx, "events", "PostgreSQL", "", 0.75)
+}
+
+// measureBrokerEvents is the same with RabbitMQ between the two modules.
+func measureBrokerEvents(ctx context.Context, b *bench) error {
+	broker, dropHost, err := virtualHost(ctx)
+	if err != nil || broker == "" || b.postgres == "" {
+		return err
+	}
+	defer dropHost()
+	return b.measurePipe(ctx, "broker", "events over RabbitMQ", broker, 0.7)
+}
+
+func (b *bench) measurePipe(ctx context.Context, area, what, broker string, bar float64) (err error) {
 	address, drop, err := b.database(ctx)
 	if err != nil {
 		return err
@@ -62,7 +78,7 @@ func measureEvents(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := openPipe(ctx, address)
+	p, err := openPipe(ctx, address, broker)
 	if err != nil {
 		return err
 	}
@@ -70,7 +86,7 @@ func measureEvents(ctx context.Context, b *bench) (err error) {
 	var ours, limit figures
 	n := b.pick(1000, 6000, 20000)
 	for round := range 1 + b.pick(1, 4, 10) {
-		b.progress.say("PostgreSQL, round %d of %d", round, b.pick(1, 4, 10))
+		b.progress.say(what+", round %d of %d", round, b.pick(1, 4, 10))
 		took, err := p.throughput(ctx, n)
 		if err != nil {
 			return err
@@ -84,15 +100,15 @@ func measureEvents(ctx context.Context, b *bench) (err error) {
 		}
 	}
 	b.add(Row{
-		Area: "events", What: "PostgreSQL, commit to effect, 16 writers", Unit: "events/s", Ours: ours.median(), Limit: limit.median(),
-		Ratio: paired(ours, limit).median(), Is: "pgbench of the two-row transaction", Bar: ratioAtLeast(0.75),
+		Area: area, What: what + ", commit to effect, 16 writers", Unit: "events/s", Ours: ours.median(), Limit: limit.median(),
+		Ratio: paired(ours, limit).median(), Is: "pgbench of the two-row transaction", Bar: ratioAtLeast(bar),
 	})
 	at300, err := p.latency(ctx, b.pick(300, 1500, 6000))
 	if err != nil {
 		return err
 	}
-	b.add(Row{Area: "events", What: "PostgreSQL, lag at 300 events/s, p50", Unit: "ms", Ours: at300.quantile(.5), Bar: oursAtMost(6.5)},
-		Row{Area: "events", What: "PostgreSQL, lag at 300 events/s, p99", Unit: "ms", Ours: at300.quantile(.99)})
+	b.add(Row{Area: area, What: what + ", lag at 300 events/s, p50", Unit: "ms", Ours: at300.quantile(.5), Bar: oursAtMost(6.5)},
+		Row{Area: area, What: what + ", lag at 300 events/s, p99", Unit: "ms", Ours: at300.quantile(.99)})
 	return nil
 }
 
@@ -121,7 +137,7 @@ COMMIT;
 }
 
 // openPipe wires two modules of a cluster as the shop wires its modules.
-func openPipe(ctx context.Context, address string) (*pipe, error) {
+func openPipe(ctx context.Context, address, broker string) (*pipe, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	cluster, err := database.Open(ctx, database.Config{URL: address, Pool: 45, Logger: quiet})
 	if err != nil {
@@ -152,9 +168,24 @@ func openPipe(ctx context.Context, address string) (*pipe, error) {
 	consumer := event.NewConsumer(p.target, clock.System)
 	event.On(consumer, p.kind, p.apply)
 	p.bus.Source(p.outbox)
-	p.bus.Subscribe(consumer)
+	var links []*rabbit.Broker
+	if broker == "" {
+		p.bus.Subscribe(consumer)
+	} else if links, err = p.carry(broker, consumer); err != nil {
+		return nil, errors.Join(err, cluster.Close())
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
+	for _, link := range links {
+		for _, task := range link.Tasks() {
+			tasks.Go(func() { _ = task.Run(running) })
+			if err := task.Ready(ctx); err != nil {
+				cancel()
+				tasks.Wait()
+				return nil, errors.Join(err, cluster.Close())
+			}
+		}
+	}
 	for _, task := range p.bus.Tasks() {
 		tasks.Go(func() { _ = task.Run(running) })
 	}
@@ -164,6 +195,24 @@ func openPipe(ctx context.Context, address string) (*pipe, error) {
 		return cluster.Close()
 	}
 	return p, nil
+}
+
+// carry puts a broker between the modules, with a connection pair for each.
+func (p *pipe) carry(address string, c *event.Consumer) ([]*rabbit.Broker, error) {
+	p.carried = true
+	here, err := rabbit.New(rabbit.Config{URL: address})
+	if err != nil {
+		return nil, err
+	}
+	there, err := rabbit.New(rabbit.Config{URL: address})
+	if err != nil {
+		return nil, err
+	}
+	here.Publish(rabbit.Source{Module: "bench", Retention: 24 * time.Hour})
+	there.Consume(c)
+	p.bus.Attend(c)
+	p.bus.Sink(here.Sink())
+	return []*rabbit.Broker{there, here}, nil
 }
 
 // apply is the effect: a row.

@@ -28,6 +28,8 @@ func experiments() []experiment {
 		{"read", measureRead},
 		{"search", measureSearch},
 		{"events", measureEvents},
+		{"broker", measureBroker},
+		{"brokerevents", measureBrokerEvents},
 		{"checkout", measureCheckout},
 	}
 }
