@@ -55,11 +55,13 @@ func virtualHost(ctx context.Context) (address string, drop func(), err error) {
 		return "", nil, err
 	}
 	// The broker may have been started a moment ago.
-	for tries := 0; ; tries++ {
-		if err = ask(ctx, http.MethodPut); err == nil || tries == 600 || ctx.Err() != nil {
-			break
+	starting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for err = ask(starting, http.MethodPut); err != nil && starting.Err() == nil; err = ask(starting, http.MethodPut) {
+		select {
+		case <-starting.Done():
+		case <-time.After(100 * time.Millisecond):
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	u.Path = "/" + name
 	return u.String(), func() { _ = ask(context.WithoutCancel(ctx), http.MethodDelete) }, err
