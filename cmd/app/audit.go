@@ -27,7 +27,7 @@ merely under way is not a violation. Exit code 3 when it finds one.`,
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				ctx, cancel := context.WithTimeout(operator(ctx), timeout)
 				defer cancel()
-				report, err := runAudit(ctx, shop.checks)
+				report, err := runAudit(ctx, shop.Checks)
 				if err != nil {
 					return err
 				}

@@ -19,10 +19,10 @@ const putAside = "put aside"
 // deadList gives what a consumer could not apply, in its inbox and on the broker.
 func (s *shop) deadList(ctx context.Context, c *event.Consumer, limit int) ([]event.Dead, error) {
 	list, err := c.DeadList(ctx, limit)
-	if err != nil || s.broker == nil {
+	if err != nil || s.Broker == nil {
 		return list, err
 	}
-	letters, err := s.broker.DeadLetters(ctx, c.Name(), limit)
+	letters, err := s.Broker.DeadLetters(ctx, c.Name(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters of %s on the broker: %w", c.Name(), err)
 	}
@@ -43,10 +43,10 @@ func asDead(l rabbit.DeadLetter) event.Dead {
 // deadShow gives one. Codes: NotFound.
 func (s *shop) deadShow(ctx context.Context, c *event.Consumer, id string) (event.Dead, error) {
 	dead, missing := c.DeadShow(ctx, id)
-	if s.broker == nil || !errors.Is(missing, fault.NotFound) {
+	if s.Broker == nil || !errors.Is(missing, fault.NotFound) {
 		return dead, missing
 	}
-	letters, err := s.broker.DeadLetters(ctx, c.Name(), deadLooked)
+	letters, err := s.Broker.DeadLetters(ctx, c.Name(), deadLooked)
 	if err != nil {
 		return dead, err
 	}
@@ -62,20 +62,20 @@ const deadLooked = 10_000
 // deadReplay tries events again, those that the broker keeps too.
 func (s *shop) deadReplay(ctx context.Context, c *event.Consumer, ids ...string) (int64, error) {
 	n, err := c.DeadReplay(ctx, ids...)
-	if err != nil || s.broker == nil {
+	if err != nil || s.Broker == nil {
 		return n, err
 	}
-	again, err := s.broker.ReplayDead(ctx, c.Name(), ids...)
+	again, err := s.Broker.ReplayDead(ctx, c.Name(), ids...)
 	return n + int64(again), err
 }
 
 // deadDrop gives one up. Codes: NotFound, Invalid.
 func (s *shop) deadDrop(ctx context.Context, c *event.Consumer, id, reason string) error {
 	err := c.DeadDrop(ctx, id, reason)
-	if s.broker == nil || !errors.Is(err, fault.NotFound) {
+	if s.Broker == nil || !errors.Is(err, fault.NotFound) {
 		return err
 	}
-	if err := s.broker.DropDead(ctx, c.Name(), id); err != nil {
+	if err := s.Broker.DropDead(ctx, c.Name(), id); err != nil {
 		return err
 	}
 	s.log.WarnContext(ctx, "a dead letter was given up", "consumer", c.Name(), "message", id, "reason", reason)

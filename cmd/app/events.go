@@ -41,7 +41,7 @@ func eventsListCommand(s *settings) *cobra.Command {
 				return err
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				logged, err := listEvents(ctx, shop.bus, from, f)
+				logged, err := listEvents(ctx, shop.Bus, from, f)
 				if err != nil {
 					return err
 				}
@@ -98,7 +98,7 @@ func eventsStatusCommand(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				stats, err := shop.bus.Stats(ctx)
+				stats, err := shop.Bus.Stats(ctx)
 				if err != nil {
 					return err
 				}

@@ -37,7 +37,7 @@ func deadListCommand(s *settings) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				all := []event.Dead{}
-				for _, c := range shop.bus.Consumers() {
+				for _, c := range shop.Bus.Consumers() {
 					dead, err := shop.deadList(ctx, c, limit)
 					if err != nil {
 						return err
@@ -128,7 +128,7 @@ func deadActCommand(s *settings, use, short, example string, act func(*cobra.Com
 }
 
 func consumer(shop *shop, name string) (*event.Consumer, error) {
-	if c := shop.bus.Consumer(name); c != nil {
+	if c := shop.Bus.Consumer(name); c != nil {
 		return c, nil
 	}
 	return nil, exit{exitUsage, fmt.Sprintf("no consumer %q; see \"app events status\"", name)}

@@ -36,11 +36,11 @@ at modules that are no read models are kept from happening twice by their own ru
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				done := replayed{Consumer: to, Rebuilt: since.IsZero()}
-				if c := shop.bus.Consumer(to); c == nil || c.Rebuild == nil {
+				if c := shop.Bus.Consumer(to); c == nil || c.Rebuild == nil {
 					done.Rebuilt = false
 				}
 				began := time.Now()
-				done.Events, err = shop.bus.Replay(ctx, to, since, eventProgress(cmd.ErrOrStderr(), time.Now))
+				done.Events, err = shop.Bus.Replay(ctx, to, since, eventProgress(cmd.ErrOrStderr(), time.Now))
 				if err != nil {
 					return err
 				}

@@ -155,7 +155,7 @@ func (s *server) greet() {
 	shop := s.shopURL
 	out := s.stdout
 	fmt.Fprintf(out, "\nThe shop is open.\n\n  shop      %s/api/v1/products\n  docs      %s/docs\n", shop, shop)
-	fmt.Fprintf(out, "  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n", shop, s.opsURL, s.cluster.Describe())
+	fmt.Fprintf(out, "  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n", shop, s.opsURL, s.Cluster.Describe())
 	if s.imported > 0 {
 		fmt.Fprintf(out, "  demo      %d products imported\n", s.imported)
 	}

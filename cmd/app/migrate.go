@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 )
 
@@ -30,7 +31,7 @@ database that a newer binary has brought further is left as it is.`,
 			if err != nil {
 				return err
 			}
-			cluster, err := openCluster(cmd.Context(), cfg, log, nil)
+			cluster, err := host.OpenCluster(cmd.Context(), cfg, log, nil)
 			if err != nil {
 				return err
 			}

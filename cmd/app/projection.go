@@ -116,7 +116,7 @@ command, not the rebuild: the next server, or the same command, goes on with it.
 
 // feed finds the feed of the module that has a projection.
 func (s *shop) feed(name string) (*eventstore.Feed, error) {
-	for _, f := range s.projections {
+	for _, f := range s.Projections {
 		for _, n := range f.Names() {
 			if n == name {
 				return f, nil
@@ -129,7 +129,7 @@ func (s *shop) feed(name string) (*eventstore.Feed, error) {
 // generations gives those of one projection, or of all.
 func (s *shop) generations(ctx context.Context, name string) ([]eventstore.Status, error) {
 	list := []eventstore.Status{}
-	for _, f := range s.projections {
+	for _, f := range s.Projections {
 		all, err := f.Status(ctx)
 		if err != nil {
 			return nil, err

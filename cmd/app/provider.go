@@ -31,28 +31,25 @@ type provider struct {
 }
 
 // openProvider finds the provider that payments talks to, where it runs here: the
-// one from the settings, else a sandbox of this process on its own tables.
+// one from the settings, else a sandbox of this process on its own tables. Where
+// payments has moved out, the sandbox can stay: a provider does not move along.
 func (s *shop) openProvider(ctx context.Context) error {
-	if !s.charges() {
+	if !s.charges() && !bool(s.cfg.Payments.Sandbox) {
 		return nil
 	}
 	if url := s.cfg.Payments.ProviderURL; url != "" {
 		s.provider = paymentsmodule.Provider{BaseURL: url, APIKey: s.cfg.Payments.APIKey, WebhookSecret: s.cfg.Payments.WebhookSecret}
 		return nil
 	}
-	db, err := s.cluster.Module(ctx, "sandbox", sandboxWeight)
+	db, err := s.Data(ctx, "sandbox", sandboxWeight, sandbox.Migrations())
 	if err != nil {
 		return err
 	}
-	s.databases["sandbox"] = db
-	if err := db.Migrate(ctx, sandbox.Migrations()...); err != nil {
-		return err
-	}
-	key, err := randomKey()
+	key, err := orRandom(s.cfg.Payments.APIKey)
 	if err != nil {
 		return err
 	}
-	secret, err := randomKey()
+	secret, err := orRandom(s.cfg.Payments.WebhookSecret)
 	if err != nil {
 		return err
 	}
@@ -67,7 +64,7 @@ func (s *shop) openProvider(ctx context.Context) error {
 		return err
 	}
 	s.psp.handler = psp
-	s.tasks = append(s.tasks, psp.Tasks()...)
+	s.Tasks = append(s.Tasks, psp.Tasks()...)
 	s.provider = paymentsmodule.Provider{APIKey: key, WebhookSecret: secret}
 	if s.opsURL != "" {
 		s.provider.BaseURL = s.opsURL + sandboxPath
@@ -130,7 +127,11 @@ func bearer(r *http.Request) (string, error) {
 	return given[0][len(scheme):], nil
 }
 
-func randomKey() (string, error) {
+// orRandom is the key that others know too, or one that only this process needs.
+func orRandom(shared string) (string, error) {
+	if shared != "" {
+		return shared, nil
+	}
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		return "", fmt.Errorf("make a key: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 )
 
@@ -41,7 +42,7 @@ func open(t *testing.T) *server {
 	opsAt, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = opsAt.Close() })
-	shop, err := openShop(t.Context(), cfg, log, func(s *shop) { s.opsURL = "http://" + reachable(opsAt.Addr()) })
+	shop, err := openShop(t.Context(), cfg, log, func(s *shop) { s.opsURL = "http://" + host.Reachable(opsAt.Addr()) })
 	require.NoError(t, err)
 	t.Cleanup(shop.close)
 	s := &server{shop: shop, health: health.New(), opsAt: opsAt, stdout: t.Output()}
@@ -70,7 +71,7 @@ func TestEveryModuleIsWired(t *testing.T) {
 	require.Len(t, moduleNames(), 10)
 	require.ElementsMatch(t, moduleNames(), strings.Split(shoptest.HalfOfTheShop+","+shoptest.OtherHalf, ","), "the split shop of the tests")
 	rules := map[string]bool{}
-	for _, c := range s.checks {
+	for _, c := range s.Checks {
 		require.NotEmpty(t, c.Says)
 		require.False(t, rules[c.Rule], "two checks of one name: %s", c.Rule)
 		rules[c.Rule] = true
@@ -80,8 +81,8 @@ func TestEveryModuleIsWired(t *testing.T) {
 		weights += m.weight
 	}
 	require.LessOrEqual(t, weights+sandboxWeight, 45, "two instances must fit into PostgreSQL's 100 connections")
-	for _, c := range s.bus.Consumers() {
+	for _, c := range s.Bus.Consumers() {
 		require.NotEmpty(t, c.Topics())
 	}
-	require.NotNil(t, s.sagas)
+	require.NotNil(t, s.Sagas)
 }

@@ -42,7 +42,7 @@ func sagaListCommand(s *settings) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = saga.Status(status)
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				infos, err := shop.sagas.list(ctx, filter)
+				infos, err := sagas(shop.Sagas).list(ctx, filter)
 				if err != nil {
 					return err
 				}
@@ -78,7 +78,7 @@ func sagaShowCommand(s *settings) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				_, i, err := shop.sagas.find(ctx, args[0])
+				_, i, err := sagas(shop.Sagas).find(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -111,7 +111,7 @@ func sagaActCommand(s *settings, verb, short, long string, act func(context.Cont
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				engine, _, err := shop.sagas.find(ctx, args[0])
+				engine, _, err := sagas(shop.Sagas).find(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -147,7 +147,7 @@ func causeOf(i saga.Info) string {
 // withSagas is with for a shop that keeps sagas.
 func (s *settings) withSagas(cmd *cobra.Command, do func(ctx context.Context, shop *shop) error) error {
 	return s.with(cmd, func(ctx context.Context, shop *shop) error {
-		if shop.sagas == nil {
+		if shop.Sagas == nil {
 			return exit{exitUsage, "none of the modules named by the setting \"modules\" keeps sagas; name orders as well"}
 		}
 		return do(ctx, shop)

@@ -2,21 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 	"github.com/banyan-tree/banyan/internal/web"
@@ -75,29 +72,29 @@ func serve(ctx context.Context, cfg config.Config, withDemo bool, stdout, stderr
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)
 	}
-	defer flush(tracing, log)
+	defer host.Flush(tracing, log)
 
 	// Both listeners are bound first: a taken address is told before anything is
 	// changed, and payments learns where its provider stands.
-	httpAt, err := listen("http.addr", cfg.HTTP.Addr)
+	httpAt, err := host.Listen("http.addr", cfg.HTTP.Addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = httpAt.Close() }()
-	opsAt, err := listen("ops.addr", cfg.Ops.Addr)
+	opsAt, err := host.Listen("ops.addr", cfg.Ops.Addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = opsAt.Close() }()
 	if cfg.Identity.Issuer == "" {
-		cfg.Identity.Issuer = "http://" + reachable(httpAt.Addr())
+		cfg.Identity.Issuer = "http://" + host.Reachable(httpAt.Addr())
 	}
 
 	shop, err := openShop(ctx, cfg, log, func(s *shop) {
 		s.metrics = telemetry.NewRegistry(build)
 		s.tracer = tracing.Provider.Tracer("github.com/banyan-tree/banyan")
-		s.shopURL = "http://" + reachable(httpAt.Addr())
-		s.opsURL = "http://" + reachable(opsAt.Addr())
+		s.shopURL = "http://" + host.Reachable(httpAt.Addr())
+		s.opsURL = "http://" + host.Reachable(opsAt.Addr())
 		s.serves = true
 	})
 	if err != nil {
@@ -110,15 +107,6 @@ func serve(ctx context.Context, cfg config.Config, withDemo bool, stdout, stderr
 		return err
 	}
 	return srv.run(ctx, withDemo)
-}
-
-// listen binds an address that a setting names.
-func listen(key, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; if another shop runs there, choose another address with --%s", key, err, strings.ReplaceAll(key, ".", "-"))
-	}
-	return l, nil
 }
 
 // prepare puts the two HTTP servers together.
@@ -154,28 +142,14 @@ func (s *server) prepare(build telemetry.Build) error {
 	s.web.Mount("/.well-known/openid-configuration", discovery, web.Public)
 	s.web.Mount("/health/live", s.health.Live(), web.Public)
 	s.web.Mount("/health/ready", s.health.Ready(), web.Public)
-	s.ops = &http.Server{
-		Handler: s.opsHandler(), ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout, ReadTimeout: s.cfg.HTTP.ReadTimeout,
-		WriteTimeout: s.cfg.HTTP.WriteTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	for name, db := range s.databases {
-		s.health.Add(health.Check{Name: "database." + name, Run: func(ctx context.Context) (string, error) {
-			return string(db.Dialect()), db.Ping(ctx)
-		}})
-	}
-	s.health.Add(s.probes...)
-	if s.broker != nil {
-		s.health.Add(s.broker.Health())
-	}
+	s.ops = host.HTTPServer(s.cfg, s.log, s.opsHandler())
+	s.Watch(s.health)
 	return s.web.Build()
 }
 
 // opsHandler is what operators see.
 func (s *server) opsHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	mux.Handle("GET /health/live", s.health.Live())
-	mux.Handle("GET /health/ready", s.health.Ready())
+	mux := host.Ops(s.metrics, s.health)
 	if s.psp != nil {
 		mux.Handle(sandboxPath+"/", http.StripPrefix(sandboxPath, s.psp.handler))
 	}
@@ -188,7 +162,7 @@ func (s *server) opsHandler() http.Handler {
 // run serves until ctx ends: the ops address first, because payments reaches
 // its provider there, then the modules, then the shop's own address.
 func (s *server) run(ctx context.Context, withDemo bool) error {
-	if err := s.attend(ctx); err != nil {
+	if err := s.Attend(ctx); err != nil {
 		return err
 	}
 	if err := s.firstStart(ctx, withDemo); err != nil {
@@ -202,8 +176,8 @@ func (s *server) run(ctx context.Context, withDemo bool) error {
 			s.greet()
 		},
 	}
-	group.Add(s.opsTask())
-	group.Add(s.tasks...)
+	group.Add(host.Listener("ops", s.ops, s.opsAt))
+	group.Add(s.Tasks...)
 	group.Add(s.web.Task())
 	return group.Run(ctx)
 }
@@ -215,43 +189,7 @@ const waitsEnd = 2 * time.Second
 // drain begins to stop: nobody shall come here any more, and nobody wait.
 func (s *server) drain() {
 	s.health.Drain()
-	time.AfterFunc(waitsEnd, s.sagas.hurry)
-}
-
-func (s *server) opsTask() run.Task {
-	return run.Task{
-		Name: "ops",
-		Run: func(ctx context.Context) error {
-			done := make(chan error, 1)
-			go func() { done <- s.ops.Serve(s.opsAt) }()
-			select {
-			case err := <-done:
-				return err
-			case <-ctx.Done():
-			}
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			if err := s.ops.Shutdown(stop); err != nil {
-				_ = s.ops.Close()
-			}
-			if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		},
-	}
-}
-
-// reachable is how this machine reaches its own listener.
-func reachable(a net.Addr) string {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if at.Addr().IsUnspecified() {
-		return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
-	}
-	return at.String()
+	time.AfterFunc(waitsEnd, sagas(s.Sagas).hurry)
 }
 
 func prefixes(cidrs []string) ([]netip.Prefix, error) {
@@ -264,12 +202,4 @@ func prefixes(cidrs []string) ([]netip.Prefix, error) {
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-func flush(t *telemetry.Tracing, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := t.Shutdown(ctx); err != nil {
-		log.Warn("send the last spans", "error", err)
-	}
 }

@@ -46,11 +46,11 @@ nobody else does.`,
 func (s *shop) topology() rabbit.Topology {
 	answering := slices.DeleteFunc(moduleNames(), func(m string) bool { return !s.cfg.Runs(m) })
 	var sources []rabbit.Source
-	for _, o := range s.bus.Sources() {
+	for _, o := range s.Bus.Sources() {
 		sources = append(sources, rabbit.Source{Module: o.Module(), Retention: s.cfg.Events.Retention})
 	}
 	var listeners []rabbit.Listener
-	for _, c := range s.bus.Consumers() {
+	for _, c := range s.Bus.Consumers() {
 		listeners = append(listeners, rabbit.Listener{Module: c.Name(), Topics: c.Topics()})
 	}
 	return rabbit.Describe(answering, sources, listeners)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/web"
@@ -49,7 +51,7 @@ type module struct {
 	name       string
 	weight     int // its share of the PostgreSQL connections
 	migrations func() []database.Migrations
-	build      func(s *shop, db *database.DB) (part, error)
+	build      func(s *shop, db *database.DB) (host.Part, error)
 }
 
 // modules lists the bounded contexts in the order in which they start: who is
@@ -85,28 +87,23 @@ type contracts struct {
 // that run here as function calls, unless the settings send them over the broker,
 // to the others over the broker.
 func (s *shop) wire(ctx context.Context) error {
-	signer, err := newSigner(s.cfg.Ports.SigningKey)
-	if err != nil {
-		return err
-	}
-	observed := port.WithTelemetry(port.Telemetry{Registerer: s.metrics, Tracer: s.tracer, Logger: s.log})
 	conns := map[string]*port.Conn{}
 	s.contracts = connect(func(name string) *port.Conn {
-		conns[name] = port.NewConn(name, observed, port.WithSigner(signer))
+		conns[name] = s.Conn(name)
 		return conns[name]
 	})
 	var leaving []func() // routes calls that leave this process though their module is here
 	for _, m := range modules {
 		conn := conns[m.name]
 		if !s.cfg.Runs(m.name) {
-			way, err := s.over(m.name)
+			way, err := s.Over(m.name)
 			if err != nil {
 				return err
 			}
 			conn.Remote(way)
 			continue
 		}
-		server := port.NewServer(m.name, observed, port.WithSigner(signer))
+		server := s.Server(m.name)
 		if err := s.build(ctx, m, server); err != nil {
 			return err
 		}
@@ -115,38 +112,37 @@ func (s *shop) wire(ctx context.Context) error {
 		} else {
 			conn.Direct(server)
 		}
-		if s.broker == nil {
+		if s.Broker == nil {
 			continue
 		}
-		s.broker.Serve(server, rabbit.Limits{})
+		s.Broker.Serve(server, rabbit.Limits{})
 		if s.cfg.OverRabbitMQ(m.name) {
-			way, err := s.over(m.name)
+			way, err := s.Over(m.name)
 			if err != nil {
 				return err
 			}
 			leaving = append(leaving, func() { conn.Remote(way) })
 		}
 	}
-	s.finish(leaving)
+	s.Finish(leaving)
+	if away := func(m string) bool { return !s.cfg.Runs(m) }; !s.serves && slices.ContainsFunc(moduleNames(), away) {
+		s.Dial()
+	}
 	return nil
 }
 
 // build makes one module with its data and adds it to the shop.
 func (s *shop) build(ctx context.Context, m module, server *port.Server) error {
-	db, err := s.cluster.Module(ctx, m.name, m.weight)
+	db, err := s.Data(ctx, m.name, m.weight, m.migrations())
 	if err != nil {
-		return fmt.Errorf("open the data of %s: %w", m.name, err)
-	}
-	s.databases[m.name] = db
-	if err := db.Migrate(ctx, m.migrations()...); err != nil {
-		return fmt.Errorf("migrate %s: %w", m.name, err)
+		return err
 	}
 	p, err := m.build(s, db)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", m.name, err)
 	}
-	p.serve(server)
-	s.add(p)
+	p.Serve(server)
+	s.Add(p)
 	return nil
 }
 
@@ -192,136 +188,136 @@ func routes(r *web.Router, c contracts, log *slog.Logger) {
 	searchhttp.Register(r, searchhttp.Deps{Search: c.search})
 }
 
-func buildIdentity(s *shop, db *database.DB) (part, error) {
+func buildIdentity(s *shop, db *database.DB) (host.Part, error) {
 	m, err := identitymodule.New(identitymodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Issuer: s.cfg.IssuerURL(),
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { identity.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { identity.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildCatalog(s *shop, db *database.DB) (part, error) {
+func buildCatalog(s *shop, db *database.DB) (host.Part, error) {
 	m, err := catalogmodule.New(catalogmodule.Deps{DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { catalog.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { catalog.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildShipping(s *shop, db *database.DB) (part, error) {
+func buildShipping(s *shop, db *database.DB) (host.Part, error) {
 	m, err := shippingmodule.New(shippingmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { shipping.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { shipping.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildPricing(s *shop, db *database.DB) (part, error) {
+func buildPricing(s *shop, db *database.DB) (host.Part, error) {
 	m, err := pricingmodule.New(pricingmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 		Catalog: s.contracts.catalog, Shipping: s.contracts.shipping,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { pricing.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { pricing.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildCart(s *shop, db *database.DB) (part, error) {
+func buildCart(s *shop, db *database.DB) (host.Part, error) {
 	m, err := cartmodule.New(cartmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 		Catalog: s.contracts.catalog, Pricing: s.contracts.pricing,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { cart.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { cart.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildInventory(s *shop, db *database.DB) (part, error) {
+func buildInventory(s *shop, db *database.DB) (host.Part, error) {
 	m, err := inventorymodule.New(inventorymodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, HoldTTL: s.cfg.Inventory.HoldTTL,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { inventory.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:  func(srv *port.Server) { inventory.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }
 
-func buildPayments(s *shop, db *database.DB) (part, error) {
+func buildPayments(s *shop, db *database.DB) (host.Part, error) {
 	m, err := paymentsmodule.New(paymentsmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Provider: s.provider,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, health: m.Health,
+	return host.Part{
+		Serve:  func(srv *port.Server) { payments.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks, Inherit: m.Inherit, Health: m.Health,
 	}, nil
 }
 
-func buildWallet(s *shop, db *database.DB) (part, error) {
+func buildWallet(s *shop, db *database.DB) (host.Part, error) {
 	m, err := walletmodule.New(walletmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency, Payments: s.contracts.payments,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { wallet.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
-		projections: m.Projections,
+	return host.Part{
+		Serve:  func(srv *port.Server) { wallet.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks, Inherit: m.Inherit, Sagas: m.Sagas,
+		Projections: m.Projections,
 	}, nil
 }
 
-func buildOrders(s *shop, db *database.DB) (part, error) {
+func buildOrders(s *shop, db *database.DB) (host.Part, error) {
 	m, err := ordersmodule.New(ordersmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 		Cart: s.contracts.cart, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
 		Payments: s.contracts.payments, Shipping: s.contracts.shipping, Wallet: s.contracts.wallet,
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:  func(srv *port.Server) { orders.Serve(srv, m.Service) },
-		outbox: m.Outbox, consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks, inherit: m.Inherit, sagas: m.Sagas,
+	return host.Part{
+		Serve:  func(srv *port.Server) { orders.Serve(srv, m.Service) },
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks, Inherit: m.Inherit, Sagas: m.Sagas,
 	}, nil
 }
 
-func buildSearch(s *shop, db *database.DB) (part, error) {
+func buildSearch(s *shop, db *database.DB) (host.Part, error) {
 	m, err := searchmodule.New(searchmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
 		Owners: searchmodule.Owners{Catalog: s.contracts.catalog, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory},
 	})
 	if err != nil {
-		return part{}, err
+		return host.Part{}, err
 	}
-	return part{
-		serve:    func(srv *port.Server) { search.Serve(srv, m.Service) },
-		consumer: m.Consumer, tasks: m.Tasks, checks: m.Checks,
+	return host.Part{
+		Serve:    func(srv *port.Server) { search.Serve(srv, m.Service) },
+		Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
 	}, nil
 }

@@ -9,7 +9,7 @@ func importRules() []Rule {
 	return []Rule{
 		{
 			Name:   "neighbours",
-			Says:   "Of another module only the contract package modules/<ctx> is importable; tests may also use its kit <ctx>test; cmd/app alone opens the doors <ctx>module and <ctx>http.",
+			Says:   "Of another module only the contract package modules/<ctx> is importable; tests may also use its kit <ctx>test; cmd/app alone opens the doors <ctx>module and <ctx>http, and extracted/<ctx> its own.",
 			Remedy: "call the neighbour's contract, or subscribe to its event; join modules in cmd/app",
 			check:  checkNeighbours,
 		},
@@ -66,7 +66,7 @@ func checkNeighbours(t *Tree, found func(Place, string, ...any)) {
 		case room.Kind == Kit && s.testing():
 			return
 		case room.Kind == Door || room.Kind == Handlers:
-			if within(s.Dir, "cmd/app") || same && s.Test {
+			if within(s.Dir, "cmd/app", "extracted/"+room.Context) || same && s.Test {
 				return
 			}
 		case same:

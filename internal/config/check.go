@@ -48,6 +48,12 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 	if cfg.Payments.ProviderURL != "" && cfg.Payments.APIKey == "" {
 		add("payments.provider_url", "needs payments.api_key as well, the key that the provider gave you")
 	}
+	if cfg.Payments.Sandbox && cfg.Payments.ProviderURL != "" {
+		add("payments.sandbox", "is for a process whose payments talk to no other provider; leave out payments.provider_url or this")
+	}
+	if cfg.Payments.Sandbox && (cfg.Payments.APIKey == "" || cfg.Payments.WebhookSecret == "") {
+		add("payments.sandbox", "needs payments.api_key and payments.webhook_secret as well, the same as in the process that runs payments; make each with: openssl rand -hex 32")
+	}
 	if (cfg.AMQP.CertFile == "") != (cfg.AMQP.KeyFile == "") {
 		set, missing := "amqp.cert_file", "amqp.key_file"
 		if cfg.AMQP.CertFile == "" {

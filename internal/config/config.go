@@ -116,6 +116,7 @@ type Payments struct {
 	ProviderURL   string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
 	APIKey        string `koanf:"api_key" secret:"yes" doc:"Key for that provider; needed with payments.provider_url."`
 	WebhookSecret string `koanf:"webhook_secret" secret:"yes" doc:"Secret that the provider signs its webhooks with; empty: none is believed."`
+	Sandbox       Switch `koanf:"sandbox" doc:"on: this process runs the sandbox though payments runs in another one, which names it in payments.provider_url. Both need the same payments.api_key and payments.webhook_secret."`
 }
 
 // Identity is about tokens.

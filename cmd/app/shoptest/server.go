@@ -37,7 +37,11 @@ func Serve(t *testing.T, at Site) *Server {
 		other.Here, other.Beside = at.Beside, ""
 		opened(t, launch(t, other, "serve", "--modules", other.Here))
 	}
-	return opened(t, Launch(t, at))
+	s := opened(t, Launch(t, at))
+	for _, module := range at.Moved {
+		s.serveMoved(t, module)
+	}
+	return s
 }
 
 func opened(t *testing.T, s *Server) *Server {
@@ -49,6 +53,9 @@ func opened(t *testing.T, s *Server) *Server {
 // Launch starts a shop like Serve, and does not wait until it is open.
 func Launch(t *testing.T, at Site) *Server {
 	t.Helper()
+	if len(at.Moved) > 0 {
+		at = at.With("BANYAN_PAYMENTS_SANDBOX=on") // the provider does not move along
+	}
 	if at.Here != "" {
 		return launch(t, at, "serve", "--demo", "--modules", at.Here)
 	}

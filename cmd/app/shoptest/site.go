@@ -72,10 +72,12 @@ func Build(t *testing.T, tags ...string) string {
 	return to
 }
 
-func compile(to string, tags []string) error {
-	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", to, "github.com/banyan-tree/banyan/cmd/app")
+func compile(to string, tags []string) error { return compileFrom("cmd/app", to, tags) }
+
+func compileFrom(folder, to string, tags []string) error {
+	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", to, "github.com/banyan-tree/banyan/"+folder)
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build ./cmd/app: %w\n%s", err, out)
+		return fmt.Errorf("build ./%s: %w\n%s", folder, err, out)
 	}
 	return nil
 }
@@ -90,6 +92,9 @@ type Site struct {
 	// Here and Beside are the modules of a server and of a second process beside it,
 	// separated by commas; empty: one process runs all.
 	Here, Beside string
+
+	// Moved are the modules that run as services of extracted/.
+	Moved []string
 }
 
 // OnEach runs fn once per kind of database, with an empty one.
@@ -106,7 +111,8 @@ func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
 }
 
 // OnEvery is OnEach, and on the wirings that need a broker: one process whose every
-// call and event goes over RabbitMQ, and two processes that each run half of the shop.
+// call and event goes over RabbitMQ, two processes that each run half of the shop,
+// and those two with payments moved out.
 func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
 	t.Helper()
 	OnEach(t, fn)
@@ -117,6 +123,10 @@ func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
 	t.Run("split", func(t *testing.T) {
 		t.Parallel()
 		fn(t, NewSplitSite(t))
+	})
+	t.Run("extracted", func(t *testing.T) {
+		t.Parallel()
+		fn(t, NewExtractedSite(t))
 	})
 }
 
@@ -138,8 +148,9 @@ func NewSplitSite(t *testing.T, settings ...string) Site {
 
 // The modules of a split site.
 const (
-	HalfOfTheShop = "identity,catalog,pricing,inventory,payments"
-	OtherHalf     = "shipping,cart,wallet,orders,search"
+	HalfWithoutPayments = "identity,catalog,pricing,inventory"
+	HalfOfTheShop       = HalfWithoutPayments + ",payments"
+	OtherHalf           = "shipping,cart,orders,wallet,search"
 )
 
 // NewPostgresSite is NewSite on an empty PostgreSQL database.

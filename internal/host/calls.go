@@ -1,10 +1,9 @@
-package main
+package host
 
 import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -17,64 +16,63 @@ import (
 const callsAtATime = 256
 
 // openBroker prepares the way to other processes, where the settings name a broker.
-func (s *shop) openBroker() error {
-	if s.cfg.AMQP.URL == "" {
+func (h *Host) openBroker() error {
+	cfg := h.Config.AMQP
+	if cfg.URL == "" {
 		return nil
 	}
-	counters, err := rabbit.NewMetrics(s.metrics)
+	counters, err := rabbit.NewMetrics(h.Metrics)
 	if err != nil {
 		return fmt.Errorf("register the metrics of RabbitMQ: %w", err)
 	}
-	s.broker, err = rabbit.New(rabbit.Config{
-		URL: s.cfg.AMQP.URL, CAFile: s.cfg.AMQP.CAFile, CertFile: s.cfg.AMQP.CertFile, KeyFile: s.cfg.AMQP.KeyFile,
-		Log: s.log, Metrics: counters,
+	h.Broker, err = rabbit.New(rabbit.Config{
+		URL: cfg.URL, CAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile,
+		Log: h.Log, Metrics: counters,
 	})
 	return err
 }
 
-// over gives the way of calls that leave this process.
-func (s *shop) over(module string) (port.Transport, error) {
+// Conn makes the calling end of a module. It answers Unavailable until it is routed.
+func (h *Host) Conn(module string) *port.Conn {
+	return port.NewConn(module, h.telemetry(), port.WithSigner(h.signer))
+}
+
+// Server makes the answering end of a module.
+func (h *Host) Server(module string) *port.Server {
+	return port.NewServer(module, h.telemetry(), port.WithSigner(h.signer))
+}
+
+func (h *Host) telemetry() port.EndOption {
+	return port.WithTelemetry(port.Telemetry{Registerer: h.Metrics, Tracer: h.Tracer, Logger: h.Log})
+}
+
+// Over gives the way of calls that leave this process.
+func (h *Host) Over(module string) (port.Transport, error) {
 	guard, err := resilience.NewGuard(resilience.GuardConfig{
-		Name: "calls." + module, Places: callsAtATime, Log: s.log, Metrics: s.metrics,
+		Name: "calls." + module, Places: callsAtATime, Log: h.Log, Metrics: h.Metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard the calls to %s: %w", module, err)
 	}
-	return resilience.Transport(s.broker.To(module), guard), nil
+	return resilience.Transport(h.Broker.To(module), guard), nil
 }
 
 // publish adds the events of a module. With a broker they go there, also those
 // for modules of this process: one way for all, so that each comes once.
-func (s *shop) publish(o *event.Outbox) {
-	s.bus.Source(o)
-	if s.broker != nil {
-		s.broker.Publish(rabbit.Source{Module: o.Module(), Retention: s.cfg.Events.Retention})
+func (h *Host) publish(o *event.Outbox) {
+	h.Bus.Source(o)
+	if h.Broker != nil {
+		h.Broker.Publish(rabbit.Source{Module: o.Module(), Retention: h.Config.Events.Retention})
 	}
 }
 
-func (s *shop) subscribe(c *event.Consumer) {
-	if s.broker == nil {
-		s.bus.Subscribe(c)
+func (h *Host) subscribe(c *event.Consumer) {
+	if h.Broker == nil {
+		h.Bus.Subscribe(c)
 		return
 	}
-	s.bus.Attend(c)
-	s.broker.Consume(c)
-}
-
-// finish orders the tasks: first the broker, whose queues are bound before anything
-// else begins, then the calls that leave us, then events, then the modules' own.
-func (s *shop) finish(leaving []func()) {
-	s.bus.Retention(s.cfg.Events.Retention)
-	s.checks = append(s.checks, s.bus.Checks()...)
-	tasks := s.bus.Tasks()
-	if s.broker != nil {
-		s.bus.Sink(s.broker.Sink())
-		tasks = append(append(s.broker.Tasks(), routing(leaving)), tasks...)
-		if !s.serves && slices.ContainsFunc(moduleNames(), func(m string) bool { return !s.cfg.Runs(m) }) {
-			s.dial()
-		}
-	}
-	s.tasks = append(tasks, s.tasks...)
+	h.Bus.Attend(c)
+	h.Broker.Consume(c)
 }
 
 // routing sends calls over the broker once our own queues are bound: what a start
@@ -92,15 +90,15 @@ func routing(leaving []func()) run.Task {
 	}
 }
 
-// dial lets a command, which runs no tasks, call modules that are not here.
-func (s *shop) dial() {
+// Dial lets a command, which runs no tasks, call modules that are not here.
+func (h *Host) Dial() {
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = s.broker.Call(ctx) // it ends without an error
+		_ = h.Broker.Call(ctx) // it ends without an error
 	}()
-	s.hangUp = func() { cancel(); <-over }
+	h.hangUp = func() { cancel(); <-over }
 }
 
 // newSigner vouches for principals that cross a wire. In one process a key of

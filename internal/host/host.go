@@ -1,0 +1,198 @@
+// Package host runs modules in a process: it opens their data, takes their events
+// and calls to where they go, and knows in which order all of it starts. The whole
+// shop and a service that has moved out of it stand on the same host.
+//
+// What belongs here: what every process with a module in it needs. What does not:
+// which modules those are, and what they do.
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/banyan-tree/banyan/internal/audit"
+	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/eventstore"
+	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/run"
+	"github.com/banyan-tree/banyan/internal/saga"
+)
+
+// Deps is what a host needs. Metrics and Tracer may be nil.
+type Deps struct {
+	Config  config.Config
+	Log     *slog.Logger
+	Metrics *prometheus.Registry
+	Tracer  trace.Tracer
+}
+
+// Part is what a module hands to its host. All but Serve may be nil.
+type Part struct {
+	Serve       func(*port.Server)
+	Outbox      *event.Outbox
+	Consumer    *event.Consumer
+	Tasks       []run.Task
+	Checks      []audit.Check
+	Health      []health.Check
+	Sagas       *saga.Engine
+	Projections *eventstore.Feed
+	Inherit     func(ctx context.Context) error // takes over what a dead process had claimed
+}
+
+// Host is the modules of this process. Nothing of it runs until its tasks do, so
+// commands can use it beside a running server.
+type Host struct {
+	Deps
+	Cluster     *database.Cluster
+	Databases   map[string]*database.DB // by module
+	Bus         *event.Bus
+	Broker      *rabbit.Broker // nil: everything stays in this process
+	Sagas       []*saga.Engine // of the modules that have any
+	Projections []*eventstore.Feed
+	Tasks       []run.Task
+	Checks      []audit.Check
+	Probes      []health.Check // of what modules depend on
+
+	signer port.Signer
+	heirs  []func(ctx context.Context) error
+	hangUp func() // ends the calls of a command; nil: it makes none
+}
+
+// Open opens the database and prepares the ways of calls and events. The caller
+// closes it.
+func Open(ctx context.Context, d Deps) (_ *Host, err error) {
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	if d.Tracer == nil {
+		d.Tracer = noop.NewTracerProvider().Tracer("banyan")
+	}
+	h := &Host{Deps: d, Databases: map[string]*database.DB{}}
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	if h.signer, err = newSigner(d.Config.Ports.SigningKey); err != nil {
+		return nil, err
+	}
+	if h.Bus, err = event.NewBus(d.Log, d.Metrics); err != nil {
+		return nil, fmt.Errorf("make the event bus: %w", err)
+	}
+	if h.Cluster, err = OpenCluster(ctx, d.Config, d.Log, d.Metrics); err != nil {
+		return nil, err
+	}
+	if err := h.openBroker(); err != nil {
+		return nil, fmt.Errorf("amqp.url: %w", err)
+	}
+	return h, nil
+}
+
+// OpenCluster opens the database that the settings name, with the guard between
+// its modules.
+func OpenCluster(ctx context.Context, cfg config.Config, log *slog.Logger, metrics prometheus.Registerer) (*database.Cluster, error) {
+	cluster, err := database.Open(ctx, database.Config{
+		URL: cfg.Database.URL, Dir: cfg.Data.Dir, Pool: cfg.Database.Pool, SingleRole: cfg.Database.SingleRole, Logger: log,
+		Guard: database.Guard(cfg.Boundaries.Guard), GuardFile: cfg.Boundaries.File, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return cluster, nil
+}
+
+// Data opens a module's data and brings it up to date. The weight is its share of
+// the PostgreSQL connections.
+func (h *Host) Data(ctx context.Context, module string, weight int, sets []database.Migrations) (*database.DB, error) {
+	db, err := h.Cluster.Module(ctx, module, weight)
+	if err != nil {
+		return nil, fmt.Errorf("open the data of %s: %w", module, err)
+	}
+	h.Databases[module] = db
+	if err := db.Migrate(ctx, sets...); err != nil {
+		return nil, fmt.Errorf("migrate %s: %w", module, err)
+	}
+	return db, nil
+}
+
+// Add takes what a module does by itself. Call Finish after the last.
+func (h *Host) Add(p Part) {
+	if p.Outbox != nil {
+		h.publish(p.Outbox)
+	}
+	if p.Consumer != nil {
+		h.subscribe(p.Consumer)
+	}
+	h.Tasks = append(h.Tasks, p.Tasks...)
+	h.Checks = append(h.Checks, p.Checks...)
+	h.Probes = append(h.Probes, p.Health...)
+	if p.Sagas != nil {
+		h.Sagas = append(h.Sagas, p.Sagas)
+	}
+	if p.Projections != nil {
+		h.Projections = append(h.Projections, p.Projections)
+	}
+	if p.Inherit != nil {
+		h.heirs = append(h.heirs, p.Inherit)
+	}
+}
+
+// Finish orders the tasks: first the broker, whose queues are bound before anything
+// else begins, then the calls that leave us, then events, then the modules' own.
+func (h *Host) Finish(leaving []func()) {
+	h.Bus.Retention(h.Config.Events.Retention)
+	h.Checks = append(h.Checks, h.Bus.Checks()...)
+	tasks := h.Bus.Tasks()
+	if h.Broker != nil {
+		h.Bus.Sink(h.Broker.Sink())
+		tasks = append(append(h.Broker.Tasks(), routing(leaving)), tasks...)
+	}
+	h.Tasks = append(tasks, h.Tasks...)
+}
+
+// Attend makes this process a server. One that finds no other takes over at once
+// what a crash left claimed; beside others, claims lapse in their time.
+func (h *Host) Attend(ctx context.Context) error {
+	return h.Cluster.Attend(ctx, func(ctx context.Context) error {
+		for _, inherit := range append(h.heirs, h.Bus.Inherit) {
+			if err := inherit(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close gives back what the host holds open.
+func (h *Host) Close() {
+	if h.hangUp != nil {
+		h.hangUp()
+	}
+	if h.Cluster != nil {
+		if err := h.Cluster.Close(); err != nil {
+			h.Log.Warn("close the database", "error", err)
+		}
+	}
+}
+
+// Watch adds a check for each database, for what modules depend on, and for the broker.
+func (h *Host) Watch(r *health.Registry) {
+	for name, db := range h.Databases {
+		r.Add(health.Check{Name: "database." + name, Run: func(ctx context.Context) (string, error) {
+			return string(db.Dialect()), db.Ping(ctx)
+		}})
+	}
+	r.Add(h.Probes...)
+	if h.Broker != nil {
+		r.Add(h.Broker.Health())
+	}
+}

@@ -1,0 +1,96 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/run"
+	"github.com/banyan-tree/banyan/internal/telemetry"
+)
+
+// Listen binds an address that a setting names.
+func Listen(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; if another process runs there, choose another address with %s",
+			key, err, "BANYAN_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
+	}
+	return l, nil
+}
+
+// Reachable is how this machine reaches its own listener, as host:port.
+func Reachable(a net.Addr) string { return reachable(a.String()) }
+
+func reachable(addr string) string {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return addr
+	}
+	if at.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
+	}
+	return at.String()
+}
+
+// Ops is what operators see of a process: metrics and health.
+func Ops(metrics *prometheus.Registry, checks *health.Registry) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /health/live", checks.Live())
+	mux.Handle("GET /health/ready", checks.Ready())
+	return mux
+}
+
+// HTTPServer is a server with the time-outs of the settings.
+func HTTPServer(cfg config.Config, log *slog.Logger, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: cfg.HTTP.ReadHeaderTimeout, ReadTimeout: cfg.HTTP.ReadTimeout,
+		WriteTimeout: cfg.HTTP.WriteTimeout, IdleTimeout: cfg.HTTP.IdleTimeout, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Listener is the task of a server on its listener.
+func Listener(name string, s *http.Server, at net.Listener) run.Task {
+	return run.Task{
+		Name: name,
+		Run: func(ctx context.Context) error {
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(at) }()
+			select {
+			case err := <-done:
+				return err
+			case <-ctx.Done():
+			}
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := s.Shutdown(stop); err != nil {
+				_ = s.Close()
+			}
+			if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// Flush sends the last spans.
+func Flush(t *telemetry.Tracing, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := t.Shutdown(ctx); err != nil {
+		log.Warn("send the last spans", "error", err)
+	}
+}

@@ -1,0 +1,166 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/run"
+	"github.com/banyan-tree/banyan/internal/telemetry"
+)
+
+// Service is one module as a process of its own. Calls and events reach it over
+// the broker.
+type Service struct {
+	Module     string
+	Weight     int // its share of the PostgreSQL connections, 1..10
+	Migrations []database.Migrations
+	// Build makes the module on its data.
+	Build func(h *Host, db *database.DB) (Part, error)
+}
+
+const usage = `usage: %[1]s [serve | check | version]
+
+  serve    run %[1]s until it is told to stop; what it does without a command
+  check    ask the one that runs on this machine whether it is ready
+  version  print the version
+
+Settings are BANYAN_ variables or banyan.yaml, the same as the shop's. Needed:
+BANYAN_AMQP_URL and BANYAN_PORTS_SIGNING_KEY, as in the shop.
+`
+
+// Main runs a service and gives the exit code of its process: 0 after a stop that
+// was asked for, 1 when it failed, 2 for wrong arguments or settings.
+func Main(s Service, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := run.Signals(context.Background())
+	defer stop()
+	command := "serve"
+	if len(args) > 0 {
+		command = args[0]
+	}
+	if len(args) > 1 || (command != "serve" && command != "check" && command != "version") {
+		fmt.Fprintf(stderr, usage, s.Module)
+		return 2
+	}
+	if command == "version" {
+		fmt.Fprintln(stdout, s.Module, telemetry.ReadBuild().Version)
+		return 0
+	}
+	cfg, err := config.Load(config.Options{})
+	if err == nil && cfg.AMQP.URL == "" {
+		err = errors.New("amqp.url: it is by the broker that the shop reaches this service; set BANYAN_AMQP_URL")
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
+		return 2
+	}
+	do := s.serve
+	if command == "check" {
+		do = s.check
+	}
+	if err := do(ctx, cfg, stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
+		return 1
+	}
+	return 0
+}
+
+// check asks the ops address whether the service is ready, for who runs containers
+// without a shell in them.
+func (s Service) check(ctx context.Context, cfg config.Config, _, _ io.Writer) error {
+	return Check(ctx, cfg.Ops.Addr)
+}
+
+// Check asks a process on this machine whether it is ready.
+func Check(ctx context.Context, opsAddr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	url := "http://" + reachable(opsAddr) + "/health/ready"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", url, err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("it does not run: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		return fmt.Errorf("it is not ready: %s %s", res.Status, why)
+	}
+	return nil
+}
+
+func (s Service) serve(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+	build := telemetry.ReadBuild()
+	log, err := telemetry.NewLogger(stderr, telemetry.LogOptions{Level: cfg.Log.Level, Format: cfg.Log.Format})
+	if err != nil {
+		return err
+	}
+	tracing, err := telemetry.NewTracing(ctx, "banyan-"+s.Module, build)
+	if err != nil {
+		return fmt.Errorf("set up tracing: %w", err)
+	}
+	defer Flush(tracing, log)
+	at, err := Listen("ops.addr", cfg.Ops.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = at.Close() }()
+
+	h, err := Open(ctx, Deps{
+		Config: cfg, Log: log, Metrics: telemetry.NewRegistry(build),
+		Tracer: tracing.Provider.Tracer("github.com/banyan-tree/banyan"),
+	})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if err := s.wire(ctx, h); err != nil {
+		return err
+	}
+	if err := h.Attend(ctx); err != nil {
+		return err
+	}
+	checks := health.New()
+	h.Watch(checks)
+	group := &run.Group{Log: log, StopTimeout: cfg.ShutdownTimeout, Draining: checks.Drain, Ready: func() {
+		checks.Started()
+		ops := "http://" + Reachable(at.Addr())
+		fmt.Fprintf(stdout, "%s is ready.\n\n  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n  broker    %s\n\nStop with Ctrl-C.\n",
+			s.Module, ops, ops, h.Cluster.Describe(), h.Broker.Address())
+	}}
+	group.Add(Listener("ops", HTTPServer(cfg, log, Ops(h.Metrics, checks)), at))
+	group.Add(h.Tasks...)
+	return group.Run(ctx)
+}
+
+// wire builds the module and lets the broker reach it.
+func (s Service) wire(ctx context.Context, h *Host) error {
+	db, err := h.Data(ctx, s.Module, s.Weight, s.Migrations)
+	if err != nil {
+		return err
+	}
+	part, err := s.Build(h, db)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", s.Module, err)
+	}
+	server := h.Server(s.Module)
+	part.Serve(server)
+	h.Broker.Serve(server, rabbit.Limits{})
+	h.Add(part)
+	h.Finish(nil)
+	return nil
+}
+
+// Run is Main with the process's own arguments and streams; it ends the process.
+func Run(s Service) { os.Exit(Main(s, os.Args[1:], os.Stdout, os.Stderr)) }
