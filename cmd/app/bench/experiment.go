@@ -27,6 +27,7 @@ func experiments() []experiment {
 		{"import", measureImport},
 		{"read", measureRead},
 		{"search", measureSearch},
+		{"streams", measureStreams},
 		{"events", measureEvents},
 		{"broker", measureBroker},
 		{"brokerevents", measureBrokerEvents},
