@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -156,45 +157,64 @@ func printGenerations(out io.Writer, list []eventstore.Status, asJSON bool) erro
 	return w.Flush()
 }
 
-// lookEvery is how often a rebuild is asked how far it is.
-const lookEvery = 300 * time.Millisecond
+const (
+	lookEvery = 300 * time.Millisecond // how often a rebuild is asked how far it is
+	// noServer is after how many looks at which nobody feeds the projections there is
+	// no server: one takes them within a second.
+	noServer = 10
+)
 
-// rebuild asks for a rebuild and waits for it. It feeds, too: where a server does,
-// that one holds the lease and this feed waits in vain.
+// rebuild asks for a rebuild and waits for it. Where no server does, it feeds.
 func rebuild(ctx context.Context, feed *eventstore.Feed, name string, progress func(done, total int64)) (eventstore.Status, error) {
 	generation, err := feed.Rebuild(ctx, name)
 	if err != nil {
 		return eventstore.Status{}, err
 	}
 	feeding, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- feed.Task().Run(feeding) }()
-	defer func() {
-		stop()
-		<-ended
-	}()
-	for {
-		all, err := feed.Status(ctx)
-		if err != nil {
-			return eventstore.Status{}, err
+	var own sync.WaitGroup
+	defer own.Wait()
+	defer stop()
+	for free := 0; ; {
+		g, err := lookAt(ctx, feed, name, generation)
+		switch {
+		case err != nil:
+			return g, err
+		case g.State != eventstore.Building:
+			return g, nil
+		case g.Failure != "":
+			return g, fmt.Errorf("the rebuild of %s does not go on, and is tried again by the server: %s", name, g.Failure)
 		}
-		for _, g := range all {
-			switch {
-			case g.Name != name || g.Generation != generation:
-			case g.State != eventstore.Building:
-				return g, nil
-			case g.Failure != "":
-				return g, fmt.Errorf("the rebuild of %s does not go on, and is tried again by the server: %s", name, g.Failure)
-			default:
-				progress(g.Applied, g.Applied+g.Lag)
-			}
+		progress(g.Applied, g.Applied+g.Lag)
+		attended, err := feed.Attended(ctx)
+		if err != nil {
+			return g, err
+		}
+		if attended {
+			free = 0
+		} else if free++; free == noServer {
+			own.Go(func() { _ = feed.Task().Run(feeding) })
 		}
 		select {
 		case <-ctx.Done():
-			return eventstore.Status{}, fmt.Errorf("%w; the rebuild of %s goes on with the server, or with the same command", ctx.Err(), name)
+			return g, fmt.Errorf("%w; the rebuild of %s goes on with the server, or with the same command", ctx.Err(), name)
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// lookAt finds a generation of a projection. One that is gone has served and was
+// followed by another.
+func lookAt(ctx context.Context, feed *eventstore.Feed, name string, generation int64) (eventstore.Status, error) {
+	all, err := feed.Status(ctx)
+	if err != nil {
+		return eventstore.Status{}, err
+	}
+	for _, g := range all {
+		if g.Name == name && g.Generation == generation {
+			return g, nil
+		}
+	}
+	return eventstore.Status{Module: feed.Module(), Name: name, Generation: generation, State: eventstore.Retired}, nil
 }
 
 // rebuildProgress draws how far a rebuild is: a bar on a terminal, else a line now

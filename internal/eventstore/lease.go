@@ -89,6 +89,16 @@ func (l *lease) free(ctx context.Context) error {
 	})
 }
 
+// Attended tells whether some process feeds the projections now.
+func (f *Feed) Attended(ctx context.Context) (bool, error) {
+	var held bool
+	err := f.store.db.Conn(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM stream_lease WHERE held_until > ?)`, database.At(clock.System())).Scan(&held).Error
+	if err != nil {
+		return false, fmt.Errorf("ask who feeds the projections of %s: %w", f.store.db.Module(), err)
+	}
+	return held, nil
+}
+
 // Inherit ends the lease of whoever held it. It is for a server that starts alone;
 // one that wakes up beside it finds that its epoch is over.
 func (f *Feed) Inherit(ctx context.Context) error {
