@@ -19,10 +19,23 @@ import (
 type contractFlags struct {
 	source, dir, against, accept string
 	asJSON                       bool
+	read                         surveying
 }
 
-func contractsCommand() *cobra.Command {
-	f := &contractFlags{}
+// surveying reads the source tree around a folder.
+type surveying func(source string) (root string, survey *boundary.Survey, err error)
+
+func readSource(source string) (string, *boundary.Survey, error) {
+	root, module, err := boundary.FindSource(source)
+	if err != nil {
+		return "", nil, exit{exitUsage, err.Error()}
+	}
+	survey, err := boundary.Read(root, module)
+	return root, survey, err
+}
+
+func contractsCommand(read surveying) *cobra.Command {
+	f := &contractFlags{read: read}
 	cmd := &cobra.Command{
 		Use:   "contracts",
 		Short: "Record what each module promises to the others, and tell what a change breaks",
@@ -77,11 +90,7 @@ type present struct {
 }
 
 func (f *contractFlags) present() (*present, error) {
-	root, module, err := boundary.FindSource(f.source)
-	if err != nil {
-		return nil, exit{exitUsage, err.Error()}
-	}
-	survey, err := boundary.Read(root, module)
+	root, survey, err := f.read(f.source)
 	if err != nil {
 		return nil, err
 	}

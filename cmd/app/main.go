@@ -98,7 +98,7 @@ input was refused (import) or a violation was found (audit).`,
 	s.flags(root)
 	root.AddCommand(
 		serveCommand(s), importCommand(s), migrateCommand(s), userCommand(s), auditCommand(s),
-		sagaCommand(s), eventsCommand(s), projectionCommand(s), topologyCommand(s), boundariesCommand(), contractsCommand(), configCommand(s), versionCommand(),
+		sagaCommand(s), eventsCommand(s), projectionCommand(s), topologyCommand(s), boundariesCommand(), contractsCommand(readSource), configCommand(s), versionCommand(),
 	)
 	wrapArgs(root)
 	return root

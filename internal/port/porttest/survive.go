@@ -28,16 +28,25 @@ func Survives(t testing.TB, typ reflect.Type) {
 		t.Errorf("the wire loses parts of %s:\n%s", typ, strings.Join(lost, "\n"))
 		return
 	}
-	r := rand.New(rand.NewPCG(1, 2)) // the same values in each run
-	for range rounds {
-		sent := reflect.New(typ)
-		fill(r, sent.Elem(), 4)
+	for _, sent := range Random(typ, rounds) {
 		body, err := port.Encode(sent.Interface())
 		require.NoError(t, err)
 		got := reflect.New(typ)
 		require.NoError(t, port.Decode(body, got.Interface()), "%s", body)
 		require.Equal(t, sent.Interface(), got.Interface(), "%s", body)
 	}
+}
+
+// Random gives pointers to values of the type, hard ones among them, the same in
+// each run.
+func Random(typ reflect.Type, n int) []reflect.Value {
+	r := rand.New(rand.NewPCG(1, 2))
+	list := make([]reflect.Value, n)
+	for i := range list {
+		list[i] = reflect.New(typ)
+		fill(r, list[i].Elem(), 4)
+	}
+	return list
 }
 
 // Lost tells which parts of a type can never survive, and what to write instead.

@@ -6,17 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/banyan-tree/banyan/internal/database"
-	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/port"
-	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/internal/testenv/pacttest"
 	"github.com/banyan-tree/banyan/modules/payments"
 	"github.com/banyan-tree/banyan/modules/payments/paymentstest"
@@ -27,67 +23,27 @@ const (
 	buyer    = "0193f0aa-0000-7000-8000-0000000000ff" // in the pact
 )
 
-// published keeps all that the module publishes, as a broker gets it.
-type published struct {
-	mu     sync.Mutex
-	events []event.Envelope
-}
-
-func (p *published) Name() string     { return "everybody" }
-func (p *published) Topics() []string { return nil }
-func (p *published) Deliver(_ context.Context, events []event.Envelope) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.events = append(p.events, events...)
-	return nil
-}
-
-// find gives the event of a type about an order.
-func (p *published) find(kind, order string) (event.Envelope, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, e := range p.events {
-		if e.Type == kind && bytes.Contains(e.Data, []byte(order)) {
-			return e, true
-		}
-	}
-	return event.Envelope{}, false
-}
-
 // providing is the whole module as orders reach it, in the states of the pact.
 type providing struct {
-	server       *port.Server
-	signer       port.Signer
-	out          *published
+	*version
 	interactions map[string]pacttest.Interaction
 	alter        func(description string, a *pacttest.Answer) // what a broken provider does
 }
 
 func provide(t *testing.T) *providing {
 	t.Helper()
-	cluster := testenv.Open(t, database.Config{Dir: t.TempDir()})
-	open := func(name string) *database.DB {
-		db, err := cluster.Module(t.Context(), name, 9)
-		require.NoError(t, err)
-		return db
-	}
-	p := &providing{out: &published{}, interactions: map[string]pacttest.Interaction{}, alter: func(string, *pacttest.Answer) {}}
-	m, h := setup(t, open, p.out)
-	var err error
-	p.signer, err = port.NewHMACSigner([]byte("the key of a test, known to both its ends"))
-	require.NoError(t, err)
-	p.server = port.NewServer("payments", port.WithSigner(p.signer))
-	payments.Serve(p.server, m.Service)
+	p := &providing{version: newVersion(t), interactions: map[string]pacttest.Interaction{}, alter: func(string, *pacttest.Answer) {}}
 	for _, i := range pacttest.Read(t, pactFile) {
 		p.interactions[i.Description] = i
-		p.reach(t, h, i.State())
+		p.reach(t, i.State())
 	}
 	return p
 }
 
 // reach brings an order into the state that the pact names: "captured <order>".
-func (p *providing) reach(t *testing.T, h paymentstest.Harness, state string) {
+func (p *providing) reach(t *testing.T, state string) {
 	t.Helper()
+	h := p.harness
 	if state == "" {
 		return
 	}
