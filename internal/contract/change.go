@@ -97,12 +97,20 @@ func (c Change) Where() string {
 // Breaks tells whether the change breaks somebody and was not accepted.
 func (c Change) Breaks() bool { return c.Weight == Breaking && c.Accepted == "" }
 
+// byType brings the same change of one type together, in whatever messages it shows.
+func (c Change) byType() string {
+	if c.At == "" {
+		return ""
+	}
+	return c.Name + " " + c.Was + " " + c.Is
+}
+
 func sortChanges(list []Change) {
 	rank := func(c Change) int {
 		return slices.Index([]Weight{Breaking, Caution, Addition}, c.Weight)
 	}
 	slices.SortStableFunc(list, func(a, b Change) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Module, b.Module), cmp.Compare(a.Subject, b.Subject),
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Module, b.Module), cmp.Compare(a.At, b.At), cmp.Compare(a.byType(), b.byType()), cmp.Compare(a.Subject, b.Subject),
 			cmp.Compare(a.Part, b.Part), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Is, b.Is))
 	})
 }
