@@ -126,10 +126,10 @@ func (b *bundle) harness(svc wallet.Service) wallettest.Harness {
 	}
 }
 
-// findings runs the audit once everything is quiet.
+// findings runs the audit once everything is quiet. Of a long history it reads all.
 func (b *bundle) findings(t *testing.T) (found []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()
 	require.NoError(t, b.Projections.CaughtUp(ctx))
 	for _, check := range b.Checks {
