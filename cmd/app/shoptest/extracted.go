@@ -29,9 +29,9 @@ func Service(t *testing.T, module string) string {
 	return to
 }
 
-// serveMoved starts the service of a module that has moved out and waits until it
-// is ready. It ends with the test, before the shop does.
-func (s *Server) serveMoved(t *testing.T, module string) *Server {
+// Moves starts the service of a module that has moved out of this shop and waits
+// until it is ready. It ends with the test, before the shop does.
+func (s *Server) Moves(t *testing.T, module string) *Server {
 	t.Helper()
 	at := s.Twin(t).With("BANYAN_PAYMENTS_SANDBOX=off", "BANYAN_PAYMENTS_PROVIDER_URL="+s.Ops+"/sandbox/psp")
 	at.Binary, at.Here, at.Beside, at.Moved = Service(t, module), "", "", nil

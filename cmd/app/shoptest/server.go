@@ -25,6 +25,7 @@ type Server struct {
 	Cmd       *exec.Cmd
 	Log       *Log
 	Exited    chan struct{} // closed when the process is over
+	Others    []*Server     // the processes beside it, those that moved out last
 	opened    chan string   // gets what the shop greets with
 }
 
@@ -32,15 +33,17 @@ type Server struct {
 // process ends with the test, by SIGTERM, and must leave with exit code 0.
 func Serve(t *testing.T, at Site) *Server {
 	t.Helper()
+	var others []*Server
 	if at.Beside != "" {
 		other := at.Twin(t)
 		other.Here, other.Beside = at.Beside, ""
-		opened(t, launch(t, other, "serve", "--modules", other.Here))
+		others = append(others, opened(t, launch(t, other, "serve", "--modules", other.Here)))
 	}
 	s := opened(t, Launch(t, at))
 	for _, module := range at.Moved {
-		s.serveMoved(t, module)
+		others = append(others, s.Moves(t, module))
 	}
+	s.Others = others
 	return s
 }
 
