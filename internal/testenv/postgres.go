@@ -113,7 +113,7 @@ func startContainer() (address string, err error) {
 	}
 	c, err := postgres.Run(ctx, image, postgres.WithDatabase("banyan"), postgres.WithUsername("banyan"),
 		postgres.WithPassword("banyan"), postgres.BasicWaitStrategies(),
-		testcontainers.WithCmd("postgres", "-c", "fsync=off", "-c", "max_connections=300"))
+		testcontainers.WithCmd("postgres", "-c", "fsync=off", "-c", "max_connections=700"))
 	if err != nil {
 		return "", fmt.Errorf("start %s: %w", image, err)
 	}
