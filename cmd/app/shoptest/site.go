@@ -122,6 +122,9 @@ func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
 	})
 	t.Run("split", func(t *testing.T) {
 		t.Parallel()
+		if Storm(0, 1) == 0 {
+			t.Skip("only at full size, BANYAN_TEST_STORM=full: the shop is split in the wiring with payments moved out, too")
+		}
 		fn(t, NewSplitSite(t))
 	})
 	t.Run("extracted", func(t *testing.T) {
