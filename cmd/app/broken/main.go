@@ -36,6 +36,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("broken", flag.ContinueOnError)
 	root := flags.String("root", ".", "the folder of go.mod")
 	only := flags.String("only", "", "only the breakages with this in their name")
+	part := flags.String("part", "1/1", "only a part of them: 2/3 is the second of three, each third breakage")
 	doc := flags.String("doc", "", "write the table of what caught what into this file, between its markers")
 	sound := flags.Bool("sound", true, "first run the same tests unbroken: they must be green, or red would prove nothing")
 	if err := flags.Parse(args); err != nil {
@@ -45,7 +46,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all = named(all, *only)
+	if all, err = share(named(all, *only), *part); err != nil {
+		return err
+	}
 	if len(all) == 0 {
 		return fmt.Errorf("no breakage has %q in its name: see %s", *only, folder)
 	}
@@ -104,6 +107,21 @@ func brief(caught []string) string {
 		return caught[0]
 	}
 	return fmt.Sprintf("%s and %d more", caught[0], len(caught)-1)
+}
+
+// share gives the k-th of n parts, written k/n.
+func share(all []breakage, part string) ([]breakage, error) {
+	var k, n int
+	if _, err := fmt.Sscanf(part, "%d/%d", &k, &n); err != nil || n < 1 || k < 1 || k > n {
+		return nil, fmt.Errorf("--part=%s is none: write 1/3, 2/3 or 3/3 for the thirds", part)
+	}
+	var out []breakage
+	for i, b := range all {
+		if i%n == k-1 {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
 func named(all []breakage, part string) []breakage {
