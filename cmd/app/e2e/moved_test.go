@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,11 +42,14 @@ func TestPaymentsMoveOutAndBack(t *testing.T) {
 	require.Contains(t, []int{http.StatusServiceUnavailable, http.StatusGatewayTimeout}, a.Status, a.Raw)
 	buyer.Get(t, "/products")
 	service = s.Moves(t, "payments")
+	asked := service.With("BANYAN_OPS_ADDR=" + strings.TrimPrefix(service.Ops, "http://"))
+	asked.OK(t, "check")
 	decided := buyer.Decided(t, waiting)
 	require.Equal(t, "confirmed", decided.Text("status"), decided.Raw)
 	require.Len(t, s.Ledger(t, admin, waiting), 1)
 
 	require.Zero(t, service.Stop(t))
+	require.Equal(t, 1, asked.App(t, "check").Code, "a service that has stopped is not ready")
 	require.Zero(t, s.Others[0].Stop(t))
 	require.Zero(t, s.Stop(t))
 	s = shoptest.Serve(t, home)
