@@ -115,8 +115,14 @@ func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, ev
 				break gather
 			}
 		}
-		if !c.apply(ctx, s, batch) {
+		bad, ok := c.apply(ctx, s, batch)
+		if !ok {
 			return
+		}
+		for _, d := range bad {
+			if err := c.putAside(ctx, d); err != nil {
+				return // it comes again, and is put aside then
+			}
 		}
 		if err := ch.Ack(batch[len(batch)-1].DeliveryTag, true); err != nil {
 			return // all of it comes again, and is recognised
@@ -125,20 +131,18 @@ func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, ev
 }
 
 // apply tries until the inbox has taken the batch over, or the session or the
-// process ends.
-func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delivery) bool {
+// process ends. It gives what is no event.
+func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delivery) (bad []amqp.Delivery, ok bool) {
 	events := make([]event.Envelope, 0, len(batch))
-	var bad []letter
 	for _, d := range batch {
 		e, err := event.Decode(d.Body)
 		if err != nil {
-			bad = append(bad, letter{d, err.Error()})
+			bad = append(bad, d)
 			continue
 		}
 		events = append(events, e)
 	}
-	return c.insist(ctx, s, "apply events", func() error { return c.inbox.Deliver(ctx, events) }) &&
-		(len(bad) == 0 || c.insist(ctx, s, "put messages aside", func() error { return c.bury(ctx, bad) }))
+	return bad, c.insist(ctx, s, "apply events", func() error { return c.inbox.Deliver(ctx, events) })
 }
 
 // insist repeats with longer and longer pauses.

@@ -10,40 +10,21 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
-// reasonHeader tells why a message was put aside.
-const reasonHeader = "banyan-reason"
-
-// letter is a delivery that is put aside, and why.
-type letter struct {
-	amqp.Delivery
-	reason string
-}
-
-// bury puts messages into the dead-letter queue, with the reason. It returns when
-// they are safe there.
-func (c *consumption) bury(ctx context.Context, letters []letter) error {
-	o, err := c.broker.out.pass(ctx, 0)
-	if err != nil {
-		return err
+// putAside has the broker move a message to the dead-letter queue. The broker does
+// so by itself, and keeps the message until it is safe there: one that we published
+// would be there twice whenever our acknowledgement of the first was lost.
+func (c *consumption) putAside(ctx context.Context, d amqp.Delivery) error {
+	if err := d.Reject(false); err != nil {
+		return fmt.Errorf("put a message of %s aside: %w", EventQueue(c.inbox.Name()), err)
 	}
-	queue := DeadQueue(c.inbox.Name())
-	messages := make([]outgoing, len(letters))
-	for i, l := range letters {
-		headers := amqp.Table{reasonHeader: l.reason}
-		for k, v := range l.Headers {
-			headers[k] = v
-		}
-		messages[i] = outgoing{key: queue, Publishing: amqp.Publishing{
-			Headers: headers, ContentType: l.ContentType, DeliveryMode: amqp.Persistent, MessageId: l.MessageId, Type: l.Type,
-			AppId: l.AppId, Timestamp: time.Now(), Body: l.Body,
-		}}
-		c.broker.cfg.Log.ErrorContext(ctx, "a message is no event and was put aside", "queue", queue, "message", l.MessageId, "reason", l.reason)
-		c.broker.cfg.Metrics.deadLetter(c.inbox.Name())
-	}
-	return o.publish(ctx, "dead "+c.inbox.Name(), messages)
+	c.broker.cfg.Log.ErrorContext(ctx, "a message is no event and was put aside",
+		"queue", DeadQueue(c.inbox.Name()), "message", d.MessageId, "reason", reasonOf(&d))
+	c.broker.cfg.Metrics.deadLetter(c.inbox.Name())
+	return nil
 }
 
 // DeadLetter is a message that a module's process could not take over: no event,
@@ -53,22 +34,41 @@ type DeadLetter struct {
 	ID     string    `json:"id"` // message id; where it has none, a hash of its body
 	Type   string    `json:"type"`
 	Reason string    `json:"reason"`
-	At     time.Time `json:"at"`
+	At     time.Time `json:"at"` // when it was put aside
 	Body   string    `json:"body"`
 }
 
 func deadLetter(module string, d *amqp.Delivery) DeadLetter {
-	l := DeadLetter{Module: module, ID: d.MessageId, Type: d.Type, At: d.Timestamp.UTC(), Body: string(d.Body)}
+	l := DeadLetter{Module: module, ID: d.MessageId, Type: d.Type, Reason: reasonOf(d), At: d.Timestamp.UTC(), Body: string(d.Body)}
 	if l.ID == "" {
 		sum := sha256.Sum256(d.Body)
 		l.ID = hex.EncodeToString(sum[:8])
 	}
-	if reason, ok := d.Headers[reasonHeader].(string); ok {
-		l.Reason = reason
-	} else {
-		l.Reason = fmt.Sprintf("delivered more than %d times and never acknowledged: a process may die of it", attemptsOfBroker)
+	if at, ok := died(d)["time"].(time.Time); ok {
+		l.At = at.UTC()
 	}
 	return l
+}
+
+// reasonOf tells why a message was put aside: it can be read from it again.
+func reasonOf(d *amqp.Delivery) string {
+	if _, err := event.Decode(d.Body); err != nil {
+		return err.Error()
+	}
+	if died(d)["reason"] == "rejected" {
+		return "an older version of the program could not read it, this one can: replay it"
+	}
+	return fmt.Sprintf("delivered more than %d times and never acknowledged: a process may die of it", attemptsOfBroker)
+}
+
+// died is what the broker notes about a message that it moves to a dead-letter queue.
+func died(d *amqp.Delivery) amqp.Table {
+	deaths, _ := d.Headers["x-death"].([]any)
+	if len(deaths) == 0 {
+		return nil
+	}
+	last, _ := deaths[0].(amqp.Table)
+	return last
 }
 
 // verdict is what becomes of a dead letter that was looked at.
@@ -122,8 +122,10 @@ func (b *Broker) DropDead(ctx context.Context, module, id string) error {
 const mostDead = 10_000
 
 // judge takes letters in hand, one after the other, and does with each what is
-// decided; those that stay go back when the connection closes. It gives how many
-// did not stay.
+// decided; those that stay go back when the connection closes. What is there twice
+// (a broker died between two of its own queues, or one of us between giving a
+// letter back and taking it away) is one letter: it is judged once, and no copy
+// stays behind. judge gives how many letters did not stay.
 func (b *Broker) judge(ctx context.Context, module string, limit int, decide func(DeadLetter) verdict) (int, error) {
 	s, err := b.connect(ctx, "dead letters")
 	if err != nil {
@@ -152,22 +154,30 @@ func (b *Broker) judge(ctx context.Context, module string, limit int, decide fun
 		}
 		taken = append(taken, d)
 	}
-	done := 0
+	done, judged := 0, map[DeadLetter]verdict{}
 	for _, d := range taken {
-		switch decide(deadLetter(module, &d)) {
-		case again:
+		l := deadLetter(module, &d)
+		same := DeadLetter{ID: l.ID, Body: l.Body}
+		v, copied := judged[same]
+		if !copied {
+			v = decide(l)
+			judged[same] = v
+		}
+		if v == stay {
+			continue
+		}
+		if v == again && !copied {
 			err = o.publish(ctx, module, []outgoing{{key: EventQueue(module), Publishing: amqp.Publishing{
 				ContentType: d.ContentType, DeliveryMode: amqp.Persistent, MessageId: d.MessageId, Type: d.Type,
 				AppId: d.AppId, Timestamp: d.Timestamp, Body: d.Body,
 			}}})
-		case forget:
-		default:
-			continue
 		}
 		if err := errors.Join(err, d.Ack(false)); err != nil {
 			return done, fmt.Errorf("empty %s: %w", DeadQueue(module), err)
 		}
-		done++
+		if !copied {
+			done++
+		}
 	}
 	return done, nil
 }

@@ -235,6 +235,17 @@ func TestQueueDeletedUnderALiveConsumer(t *testing.T) {
 	l.await(t, 603)
 }
 
+// envelope is an event as the shop would have sent it.
+func envelope(t *testing.T, aggregate string, version int64) string {
+	t.Helper()
+	body, err := json.Marshal(event.Envelope{
+		ID: id.V7(), Source: "shop", Topic: "shop.thing", Type: "shop.happened", AggregateID: aggregate, Version: version,
+		Time: time.Now(), Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, version)),
+	})
+	require.NoError(t, err)
+	return string(body)
+}
+
 func TestDuplicatesInAnyOrder(t *testing.T) {
 	t.Parallel()
 	url := testenv.RabbitMQ(t)
@@ -248,13 +259,9 @@ func TestDuplicatesInAnyOrder(t *testing.T) {
 	var messages []amqp.Publishing
 	for a := range 10 {
 		for v := range int64(10) {
-			body, err := json.Marshal(event.Envelope{
-				ID: id.V7(), Source: "shop", Topic: "shop.thing", Type: "shop.happened", AggregateID: fmt.Sprint("a", a), Version: v + 1,
-				Time: time.Now(), Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, v+1)),
-			})
-			require.NoError(t, err)
+			body := envelope(t, fmt.Sprint("a", a), v+1)
 			for range 3 {
-				messages = append(messages, amqp.Publishing{Body: body, DeliveryMode: amqp.Persistent})
+				messages = append(messages, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
 			}
 		}
 	}

@@ -1,16 +1,21 @@
 package rabbittest
 
 import (
+	"context"
+	"fmt"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 )
 
-// Wire is the network between a process and its broker, which can be cut.
+// Wire is the network between a process and its broker, which can be cut, slow, and
+// silent. It is Toxiproxy, linked into the test.
 type Wire struct {
 	URL string // of the broker by way of this wire
 
@@ -47,4 +52,49 @@ func (w *Wire) Down() { w.proxy.Stop() }
 func (w *Wire) Up(t testing.TB) {
 	t.Helper()
 	require.NoError(t, w.proxy.Start())
+}
+
+// To is the way of what goes over a wire.
+type To string
+
+// Both ways.
+const (
+	Broker  To = "upstream"
+	Process To = "downstream"
+)
+
+// Late delays all that goes one way, until heal. What is under way when the wire is
+// cut is lost.
+func (w *Wire) Late(t testing.TB, to To, by time.Duration) (heal func()) {
+	t.Helper()
+	return w.poison(t, "latency", to, fmt.Sprintf(`"latency":%d`, by.Milliseconds()))
+}
+
+// Narrow lets kilobytes a second through one way, until heal.
+func (w *Wire) Narrow(t testing.TB, to To, kilobytes int) (heal func()) {
+	t.Helper()
+	return w.poison(t, "bandwidth", to, fmt.Sprintf(`"rate":%d`, kilobytes))
+}
+
+// Silent lets nothing through one way, and closes nothing: the other end may be
+// gone, and says nothing. heal ends the connections.
+func (w *Wire) Silent(t testing.TB, to To) (heal func()) {
+	t.Helper()
+	return w.poison(t, "timeout", to, `"timeout":0`)
+}
+
+// Tear ends each connection after so many more bytes of it went one way, which is
+// likely in the middle of a frame, until heal.
+func (w *Wire) Tear(t testing.TB, to To, after int) (heal func()) {
+	t.Helper()
+	return w.poison(t, "limit_data", to, fmt.Sprintf(`"bytes":%d`, after))
+}
+
+func (w *Wire) poison(t testing.TB, kind string, to To, attributes string) (heal func()) {
+	t.Helper()
+	toxic, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"type":%q,"stream":%q,"attributes":{%s}}`, kind, to, attributes)))
+	require.NoError(t, err)
+	return func() {
+		require.NoError(t, w.proxy.Toxics.RemoveToxic(context.WithoutCancel(t.Context()), toxic.Name))
+	}
 }

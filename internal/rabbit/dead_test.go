@@ -1,0 +1,62 @@
+package rabbit_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/rabbit/rabbittest"
+	"github.com/banyan-tree/banyan/internal/testenv"
+)
+
+// lying counts the messages of a queue that are in nobody's hands.
+func lying(t *testing.T, ch *amqp.Channel, queue string) int {
+	t.Helper()
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	require.NoError(t, err)
+	return q.Messages
+}
+
+func open(t *testing.T, url string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	return ch
+}
+
+// The connection breaks again and again just when a message has been put aside and
+// nothing behind it has been acknowledged: it comes again, and is still one letter.
+func TestDeadLettersAreNotDoubled(t *testing.T) {
+	t.Parallel()
+	for way, to := range map[string]rabbittest.To{"what we send is late": rabbittest.Broker, "what we are told is late": rabbittest.Process} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			url := testenv.RabbitMQ(t)
+			wire := rabbittest.NewWire(t, url)
+			l := newListener(t, wire.URL)
+			l.start(t, nil)
+			ch, dead := open(t, url), rabbit.DeadQueue("ledger")
+			rounds := storm(3, 20)
+			for round := range rounds {
+				heal := wire.Late(t, to, 400*time.Millisecond)
+				rabbittest.Publish(t, url, "shop.thing", fmt.Sprint("garbage", round), fmt.Sprint("no event ", round))
+				for began := time.Now(); lying(t, ch, dead) <= round && time.Since(began) < patience; {
+					pause(t.Context(), 4*time.Millisecond)
+				}
+				wire.Cut(t)
+				heal()
+				// What is applied behind it tells that all before it was taken over.
+				rabbittest.Publish(t, url, "shop.thing", "", envelope(t, fmt.Sprint("a", round), 1))
+				l.await(t, round+1)
+			}
+			require.Equal(t, rounds, lying(t, ch, dead), "letters in %s", dead)
+		})
+	}
+}
