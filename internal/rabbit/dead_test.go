@@ -60,3 +60,28 @@ func TestDeadLettersAreNotDoubled(t *testing.T) {
 		})
 	}
 }
+
+// Whoever lists dead letters takes them in hand and gives them back. That wears no
+// letter out, however often it is done, and what is there twice is one letter.
+func TestDeadLettersOutlastTheirReaders(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	_, stop := newListener(t, url).start(t, nil)
+	stop()
+	ch, dead := open(t, url), rabbit.DeadQueue("ledger")
+	for _, body := range []string{"no event", "no event", "another"} { // a broker that dies can leave two of one
+		require.NoError(t, ch.PublishWithContext(t.Context(), "", dead, true, false, amqp.Publishing{MessageId: body, Body: []byte(body), DeliveryMode: amqp.Persistent}))
+	}
+	b := rabbittest.New(t, url)
+	for range 30 { // RabbitMQ 4 forgives 20 by itself
+		letters, err := b.DeadLetters(t.Context(), "ledger", 10)
+		require.NoError(t, err)
+		require.Len(t, letters, 2, "letters that lie there, and one of them twice")
+	}
+	n, err := b.ReplayDead(t.Context(), "ledger", "no event")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, 1, lying(t, ch, rabbit.EventQueue("ledger")))
+	require.NoError(t, b.DropDead(t.Context(), "ledger", "another"))
+	require.Zero(t, lying(t, ch, dead))
+}

@@ -33,6 +33,10 @@ const unused = 10 * time.Second
 // with all its neighbours, so it must be far more than a bad hour has deaths.
 const attemptsOfBroker = 1000
 
+// looks is how often letters may be taken in hand and given back: whoever lists them
+// does that. RabbitMQ 4 drops what comes back 20 times, unless a queue says otherwise.
+const looks = 1_000_000
+
 // callTopology is what a module that answers calls needs.
 func callTopology(module string) Topology {
 	return Topology{Queues: []Queue{{
@@ -46,7 +50,7 @@ func eventTopology(module string, topics []string) Topology {
 	return Topology{Exchange: EventsExchange, Queues: []Queue{
 		{
 			Name: DeadQueue(module), Owner: module, For: "events that " + module + " could not take over",
-			Arguments: map[string]any{"x-queue-type": "quorum"},
+			Arguments: map[string]any{"x-queue-type": "quorum", "x-delivery-limit": int64(looks)},
 		},
 		{
 			Name: EventQueue(module), Owner: module, For: "events for " + module,
