@@ -13,14 +13,6 @@ import (
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
-// lying counts the messages of a queue that are in nobody's hands.
-func lying(t *testing.T, ch *amqp.Channel, queue string) int {
-	t.Helper()
-	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-	require.NoError(t, err)
-	return q.Messages
-}
-
 func open(t *testing.T, url string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(url)
@@ -42,12 +34,12 @@ func TestDeadLettersAreNotDoubled(t *testing.T) {
 			wire := rabbittest.NewWire(t, url)
 			l := newListener(t, wire.URL)
 			l.start(t, nil)
-			ch, dead := open(t, url), rabbit.DeadQueue("ledger")
+			dead := rabbit.DeadQueue("ledger")
 			rounds := storm(3, 20)
 			for round := range rounds {
 				heal := wire.Late(t, to, 400*time.Millisecond)
 				rabbittest.Publish(t, url, "shop.thing", fmt.Sprint("garbage", round), fmt.Sprint("no event ", round))
-				for began := time.Now(); lying(t, ch, dead) <= round && time.Since(began) < patience; {
+				for began := time.Now(); rabbittest.Lying(t, url, dead) <= round && time.Since(began) < patience; {
 					pause(t.Context(), 4*time.Millisecond)
 				}
 				wire.Cut(t)
@@ -56,7 +48,7 @@ func TestDeadLettersAreNotDoubled(t *testing.T) {
 				rabbittest.Publish(t, url, "shop.thing", "", envelope(t, fmt.Sprint("a", round), 1))
 				l.await(t, round+1)
 			}
-			require.Equal(t, rounds, lying(t, ch, dead), "letters in %s", dead)
+			require.Equal(t, rounds, rabbittest.Lying(t, url, dead), "letters in %s", dead)
 		})
 	}
 }
@@ -81,7 +73,7 @@ func TestDeadLettersOutlastTheirReaders(t *testing.T) {
 	n, err := b.ReplayDead(t.Context(), "ledger", "no event")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Equal(t, 1, lying(t, ch, rabbit.EventQueue("ledger")))
+	require.Equal(t, 1, rabbittest.Lying(t, url, rabbit.EventQueue("ledger")))
 	require.NoError(t, b.DropDead(t.Context(), "ledger", "another"))
-	require.Zero(t, lying(t, ch, dead))
+	require.Zero(t, rabbittest.Lying(t, url, dead))
 }

@@ -96,7 +96,12 @@ type listener struct {
 
 func newListener(t *testing.T, url string) *listener {
 	t.Helper()
-	l := &listener{db: testenv.SQLite(t, "ledger"), url: url}
+	return prepare(t, &listener{db: testenv.SQLite(t, "ledger"), url: url})
+}
+
+// prepare makes the tables of a listener.
+func prepare(t *testing.T, l *listener) *listener {
+	t.Helper()
 	require.NoError(t, l.db.Migrate(t.Context(), event.InboxMigrations()))
 	require.NoError(t, l.db.Atomic(t.Context(), func(ctx context.Context) error {
 		return l.db.Conn(ctx).Exec(`CREATE TABLE effects (seq integer PRIMARY KEY AUTOINCREMENT, aggregate text NOT NULL, version bigint NOT NULL)`).Error

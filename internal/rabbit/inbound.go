@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/run"
@@ -11,21 +12,24 @@ import (
 
 // consuming uses one session for all that comes to this process.
 func (b *Broker) consuming(ctx context.Context, s *session) error {
+	hurried := s.hurry(ctx)
 	err := b.listen(ctx, s)
-	if err == nil {
+	if hurried(); err == nil {
 		b.in.open(s)
 		err = s.wait(ctx)
 		b.in.shut()
 	}
 	if ctx.Err() != nil {
 		// Nothing new is taken; what was begun, in this session or an earlier one, is
-		// finished, answered and acknowledged.
+		// finished, answered and acknowledged. A broker that does not answer is not waited for.
+		hung := time.AfterFunc(closeTime, s.discard)
 		for _, sv := range b.served {
 			sv.cancel()
 		}
 		for _, c := range b.consumers {
 			c.cancel()
 		}
+		hung.Stop()
 		b.workers.Wait()
 	}
 	return err

@@ -33,6 +33,7 @@ func (l *lane) publish(exchange, key string, mandatory bool, p amqp.Publishing) 
 
 // publishing uses one session for all that this process sends.
 func (b *Broker) publishing(ctx context.Context, s *session) error {
+	defer s.hurry(ctx)()
 	o := &outbound{session: s, waiting: newWaiting(), events: map[string]*confirmed{}}
 	ch, err := s.channel()
 	if err != nil {
@@ -50,6 +51,11 @@ func (b *Broker) publishing(ctx context.Context, s *session) error {
 	o.replies = &lane{ch: ch}
 	if err := b.declareSources(s); err != nil {
 		return err
+	}
+	for _, source := range b.sources { // now, so that no publisher has to wait for a broker that hangs
+		if _, err := o.channelOf(source.Module); err != nil {
+			return err
+		}
 	}
 	blockings := s.conn.NotifyBlocked(make(chan amqp.Blocking, 16))
 	var readers sync.WaitGroup

@@ -141,6 +141,13 @@ func (s *session) discard() {
 	s.end(amqp.ErrClosed)
 }
 
+// hurry ends the session with ctx, for as long as things are asked of the broker
+// that it may never answer. The function that it gives is the end of that.
+func (s *session) hurry(ctx context.Context) (done func()) {
+	stop := context.AfterFunc(ctx, s.discard)
+	return func() { stop() }
+}
+
 // notFound tells whether the broker has no such queue.
 func notFound(err error) bool {
 	var refused *amqp.Error
