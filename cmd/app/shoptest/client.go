@@ -147,15 +147,16 @@ func (c Client) Do(t *testing.T, status int, method, path string, body any) Answ
 	return a
 }
 
-// Get is Do for a GET that must be answered with 200. It asks again after 503: the
-// read may have met a connection that a fault of the test had killed.
+// Get is Do for a GET that must be answered with 200. It asks again after 503
+// and 504: the read may have met a connection that a fault of the test had killed, or
+// a process that it had stopped.
 func (c Client) Get(t *testing.T, path string) (a Answer) {
 	t.Helper()
 	Until(t, "GET "+path+" is served", func() bool {
 		var err error
 		a, err = c.Try(t.Context(), http.MethodGet, path, nil)
 		require.NoError(t, err)
-		return a.Status != http.StatusServiceUnavailable
+		return a.Status != http.StatusServiceUnavailable && a.Status != http.StatusGatewayTimeout
 	})
 	require.Equal(t, http.StatusOK, a.Status, "GET %s: %s", path, a.Raw)
 	return a

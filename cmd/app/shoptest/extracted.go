@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,20 +28,14 @@ func Service(t *testing.T, module string) string {
 	return to
 }
 
-// Moves starts the service of a module that has moved out of this shop and waits
-// until it is ready. It ends with the test, before the shop does.
-func (s *Server) Moves(t *testing.T, module string) *Server {
+// Moves starts the service of a module that has moved out of this shop, with these
+// settings of its own, and waits until it is ready. It ends with the test, before
+// the shop does.
+func (s *Server) Moves(t *testing.T, module string, settings ...string) *Server {
 	t.Helper()
-	at := s.Twin(t).With("BANYAN_PAYMENTS_SANDBOX=off", "BANYAN_PAYMENTS_PROVIDER_URL="+s.Ops+"/sandbox/psp")
+	at := s.Twin(t).With(append([]string{"BANYAN_PAYMENTS_SANDBOX=off", "BANYAN_PAYMENTS_PROVIDER_URL=" + s.Ops + "/sandbox/psp"}, settings...)...)
 	at.Binary, at.Here, at.Beside, at.Moved = Service(t, module), "", "", nil
 	moved := launch(t, at, "serve")
-	select {
-	case text := <-moved.opened:
-		moved.Ops = address(t, "metrics", text)
-	case <-moved.Exited:
-		require.Fail(t, "the service did not start", "%s: %s\n%s", module, moved.Cmd.ProcessState, moved.Log)
-	case <-time.After(Patience):
-		require.Fail(t, "the service was not ready", "%s after %s\n%s", module, Patience, moved.Log)
-	}
-	return moved
+	moved.service = true
+	return opened(t, moved)
 }

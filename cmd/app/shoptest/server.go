@@ -27,6 +27,7 @@ type Server struct {
 	Exited    chan struct{} // closed when the process is over
 	Others    []*Server     // the processes beside it, those that moved out last
 	opened    chan string   // gets what the shop greets with
+	service   bool          // it is one that moved out, and has no shop
 }
 
 // Serve starts a shop with the demo catalogue and waits until it is open. The
@@ -91,13 +92,24 @@ func launch(t *testing.T, at Site, args ...string) *Server {
 	return s
 }
 
+// Again starts what has ended, on its data, and does not wait until it is open.
+func (s *Server) Again(t *testing.T) *Server {
+	t.Helper()
+	again := launch(t, s.Site, s.Cmd.Args[1:]...)
+	again.service = s.service
+	return again
+}
+
 // Opens waits until a launched shop is open; false where its process ended
 // before. It is asked once.
 func (s *Server) Opens(t *testing.T) bool {
 	t.Helper()
 	select {
 	case text := <-s.opened:
-		s.Shop, s.Ops = address(t, "docs", text), address(t, "metrics", text)
+		s.Ops = address(t, "metrics", text)
+		if !s.service {
+			s.Shop = address(t, "docs", text)
+		}
 		return true
 	case <-s.Exited:
 	case <-time.After(Patience):
