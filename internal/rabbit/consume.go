@@ -13,8 +13,10 @@ import (
 	"github.com/banyan-tree/banyan/internal/event"
 )
 
-// inHand is how many events of a module are delivered and not acknowledged.
-const inHand = 256
+const (
+	atOnce = 256        // events that are applied in one transaction
+	inHand = 2 * atOnce // delivered and not acknowledged: the next batch comes while one is applied
+)
 
 // consumption is a module's events as the broker brings them.
 type consumption struct {
@@ -101,12 +103,21 @@ func (s *session) exists(queue string) (bool, error) {
 // take applies events in batches: one transaction and one acknowledgement for all
 // that came while the last batch was being applied.
 func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, events <-chan amqp.Delivery) {
-	for first := range events {
-		batch := append(make([]amqp.Delivery, 0, inHand), first)
+	// amqp091 hands over one by one, and has the next ready only a moment later. So
+	// what came is kept here, or no batch would ever have a second event.
+	came := make(chan amqp.Delivery, inHand)
+	go func() {
+		defer close(came)
+		for d := range events {
+			came <- d // there is room for all that is not acknowledged
+		}
+	}()
+	for first := range came {
+		batch := append(make([]amqp.Delivery, 0, atOnce), first)
 	gather:
-		for len(batch) < inHand {
+		for len(batch) < atOnce {
 			select {
-			case d, ok := <-events:
+			case d, ok := <-came:
 				if !ok {
 					break gather
 				}
