@@ -12,51 +12,50 @@ import (
 // meanwhile leaves calls to be answered again that were answered.
 const gather = 10 * time.Millisecond
 
-// acker acknowledges deliveries of one channel from one goroutine, many at once:
-// all that are done up to the first that is not. When that one takes long, the
-// others do not wait for it for ever: once enough of them are done they are
-// acknowledged one by one, so that the broker sends more. It also waits for more,
-// a little: an acknowledgement costs the broker nearly as much as a call.
+// acker acknowledges the deliveries of a channel, many at once: all that are done
+// up to the first that is not. When that one takes long, the others do not wait
+// for it for ever: once enough of them are done they are acknowledged one by one,
+// so that the broker sends more. It also waits for more, a little: an
+// acknowledgement costs the broker nearly as much as a call.
+//
+// Nobody tells it what was delivered: a channel counts its deliveries from 1.
 type acker struct {
 	ch   *amqp.Channel
-	most int // done out of order before they are told one by one
+	most int // done and not told
 
-	mu     sync.Mutex
-	open   []uint64        // delivered and not acknowledged, in order
-	ready  map[uint64]bool // of them, those that are done
-	closed bool
-
-	timer *time.Timer // wakes
-	wake  chan struct{}
-	gone  chan struct{}
+	mu    sync.Mutex // who holds it acknowledges
+	first uint64     // the lowest that is not done
+	done  map[uint64]bool
+	upTo  uint64 // all up to this one can be told at once; 0: there is none
+	below int    // how many they are
+	open  int    // done and not told, with those below
+	timer *time.Timer
+	armed bool
 }
 
 func newAcker(ch *amqp.Channel, most int) *acker {
-	a := &acker{ch: ch, most: max(most, 1), ready: map[uint64]bool{}, wake: make(chan struct{}, 1), gone: make(chan struct{})}
-	a.timer = time.AfterFunc(time.Hour, a.raise)
+	a := &acker{ch: ch, most: max(most, 1), first: 1, done: map[uint64]bool{}}
+	a.timer = time.AfterFunc(time.Hour, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.armed = false
+		a.tell(false)
+	})
 	a.timer.Stop()
-	go a.run()
 	return a
 }
 
-// add notes a delivery. Tags come in order.
-func (a *acker) add(tag uint64) {
+// ready says that a delivery can be acknowledged.
+func (a *acker) ready(tag uint64) {
 	a.mu.Lock()
-	a.open = append(a.open, tag)
-	a.mu.Unlock()
-}
-
-// done says that a delivery can be acknowledged.
-func (a *acker) done(tag uint64) {
-	a.mu.Lock()
-	a.ready[tag] = true
-	n := len(a.ready)
-	a.mu.Unlock()
-	switch n {
-	case 1:
+	defer a.mu.Unlock()
+	a.pass(tag, false)
+	a.open++
+	if a.open >= a.most {
+		a.tell(false)
+	} else if !a.armed {
+		a.armed = true
 		a.timer.Reset(gather)
-	case a.most:
-		a.raise()
 	}
 }
 
@@ -65,68 +64,56 @@ func (a *acker) done(tag uint64) {
 func (a *acker) now(tag uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at, found := slices.BinarySearch(a.open, tag); found {
-		a.open = slices.Delete(a.open, at, at+1)
-	}
 	_ = a.ch.Ack(tag, false) // where the channel is gone it is delivered again, and known by its mark
+	a.pass(tag, true)
 }
 
-func (a *acker) raise() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
-
-// close acknowledges what is left and ends the goroutine.
-func (a *acker) close() {
-	a.mu.Lock()
-	a.closed = true
-	a.mu.Unlock()
-	a.raise()
-	<-a.gone
-}
-
-func (a *acker) run() {
-	defer close(a.gone)
-	defer a.timer.Stop()
-	for range a.wake {
-		upTo, single, closed := a.collect()
-		if upTo > 0 {
-			_ = a.ch.Ack(upTo, true)
-		}
-		for _, tag := range single {
-			_ = a.ch.Ack(tag, false)
-		}
-		if closed {
+// pass notes that a delivery is done, and told or not.
+func (a *acker) pass(tag uint64, told bool) {
+	a.done[tag] = told
+	for {
+		told, done := a.done[a.first]
+		if !done {
 			return
 		}
+		delete(a.done, a.first)
+		if !told { // the broker must not hear twice of one that was told
+			a.upTo = a.first
+			a.below++
+		}
+		a.first++
 	}
 }
 
-// collect gives what to acknowledge: all up to one tag, and others singly.
-func (a *acker) collect() (upTo uint64, single []uint64, closed bool) {
+// tell acknowledges all up to a tag, and others one by one where they are many or
+// all are wanted.
+func (a *acker) tell(all bool) {
+	if a.upTo > 0 {
+		_ = a.ch.Ack(a.upTo, true)
+		a.open -= a.below
+		a.upTo, a.below = 0, 0
+	}
+	if a.open < a.most && !all {
+		return
+	}
+	var single []uint64
+	for tag, told := range a.done {
+		if !told {
+			single = append(single, tag)
+		}
+	}
+	slices.Sort(single)
+	for _, tag := range single {
+		_ = a.ch.Ack(tag, false)
+		a.done[tag] = true
+		a.open--
+	}
+}
+
+// close acknowledges what is left.
+func (a *acker) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := 0
-	for n < len(a.open) && a.ready[a.open[n]] {
-		upTo = a.open[n]
-		delete(a.ready, upTo)
-		n++
-	}
-	a.open = a.open[:copy(a.open, a.open[n:])]
-	if len(a.ready) > 0 && !a.closed {
-		a.timer.Reset(gather)
-	}
-	if len(a.ready) >= a.most || a.closed {
-		a.open = slices.DeleteFunc(a.open, func(tag uint64) bool {
-			if a.ready[tag] {
-				single = append(single, tag)
-				delete(a.ready, tag)
-				return true
-			}
-			return false
-		})
-	}
-	return upTo, single, a.closed
+	a.timer.Stop()
+	a.tell(true)
 }

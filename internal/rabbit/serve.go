@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -60,23 +61,46 @@ func (s *served) listen(ctx context.Context, on *session) error {
 	s.mu.Unlock()
 	acks := newAcker(ch, s.limits.Prefetch/4)
 	s.broker.workers.Go(func() {
-		var atWork sync.WaitGroup
-		for d := range calls {
-			acks.add(d.DeliveryTag)
-			m := message(&d)
-			if !s.worth(&d, m, acks) {
-				continue
-			}
-			s.places <- struct{}{}
-			atWork.Go(func() {
-				defer func() { <-s.places }()
-				s.answer(ctx, &d, m, acks)
-			})
-		}
-		atWork.Wait()
+		c := &crew{served: s, calls: calls, acks: acks}
+		s.places <- struct{}{}
+		c.grow(ctx)
+		c.members.Wait()
 		acks.close()
 	})
 	return nil
+}
+
+// crew answers the calls of one session. It has as many members as were ever at
+// work at a time and one who waits for the next call, each with a place of its
+// module. They stay: a call needs no goroutine to be made for it, and is handed
+// over once on its way.
+type crew struct {
+	served  *served
+	calls   <-chan amqp.Delivery
+	acks    *acker
+	members sync.WaitGroup
+	waiting atomic.Int64
+}
+
+// grow adds a member, for whom a place was taken.
+func (c *crew) grow(ctx context.Context) {
+	c.waiting.Add(1)
+	c.members.Go(func() {
+		defer func() { <-c.served.places }()
+		for d := range c.calls {
+			if c.waiting.Add(-1) == 0 {
+				select {
+				case c.served.places <- struct{}{}:
+					c.grow(ctx)
+				default: // all are at work
+				}
+			}
+			if m := message(&d); c.served.worth(&d, m, c.acks) {
+				c.served.answer(ctx, &d, m, c.acks)
+			}
+			c.waiting.Add(1)
+		}
+	})
 }
 
 // cancel ends the consumer; what was delivered is still answered.
@@ -94,11 +118,11 @@ func (s *served) cancel() {
 func (s *served) worth(d *amqp.Delivery, m port.Message, acks *acker) bool {
 	if deadline, ok := m.Deadline(); ok && !time.Now().Before(deadline) {
 		s.broker.cfg.Metrics.expired(s.server.Module())
-		acks.done(d.DeliveryTag)
+		acks.ready(d.DeliveryTag)
 		return false
 	}
 	if d.Redelivered && !m.Repeatable() {
-		acks.done(d.DeliveryTag)
+		acks.ready(d.DeliveryTag)
 		s.refuse(d, m.Method)
 		return false
 	}
@@ -120,7 +144,7 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 	if !m.Repeatable() {
 		acks.now(d.DeliveryTag) // never a second time, whatever happens now
 	} else {
-		defer acks.done(d.DeliveryTag)
+		defer acks.ready(d.DeliveryTag)
 	}
 	// What was begun is finished, also when the process is told to stop: it does so
 	// within the deadline that Dispatch reads from the message.
