@@ -48,21 +48,20 @@ func (s *Server) dispatch(ctx context.Context, m Message, e ends) Message {
 
 // open checks the message from the outside in, and calls the handler.
 func (s *Server) open(ctx context.Context, m Message, e ends, replayed *atomic.Bool) (body []byte, err error) {
-	now := time.Now()
+	wall, began := time.Now(), now()
+	cc := new(callContext)
 	if d, ok := m.Deadline(); ok {
-		if !now.Before(d) {
+		if cc.limit = d.Sub(wall); cc.limit <= 0 {
 			return nil, fault.DeadlineExceeded.Errorf("the caller of %s had stopped waiting before it was opened", m.Method)
 		}
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, d)
-		defer cancel()
+		cc.deadline = began + instant(cc.limit)
 	} else if m.Header[HeaderDeadline] != "" {
 		return nil, fault.Malformed.Errorf("the deadline %q is no number of microseconds", m.Header[HeaderDeadline])
 	}
 	if e.signer == nil {
 		return nil, fault.Unauthenticated.Errorf("the server of %s has no signer and believes nobody", s.module)
 	}
-	principal, err := e.signer.Verify(m.Header[HeaderPrincipal], m.Method, now)
+	principal, err := e.signer.Verify(m.Header[HeaderPrincipal], m.Method, wall)
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +75,14 @@ func (s *Server) open(ctx context.Context, m Message, e ends, replayed *atomic.B
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx = WithPrincipal(extractTrace(ctx, m.Header), principal)
+	cc.Context = WithPrincipal(extractTrace(ctx, m.Header), principal)
 	if h.info.spec.Command {
 		key := IdempotencyKey{Scope: m.Header[HeaderScope], Key: m.Header[HeaderKey], Fingerprint: m.Header[HeaderFingerprint]}
-		ctx = &callContext{Context: ctx, hand: &hand{key: key, flag: replayed}}
+		cc.hand = &hand{key: key, flag: replayed}
 	}
-	ctx, span := e.tel.startServing(ctx, h.info)
+	ctx, span := e.tel.startServing(cc, h.info)
 	defer func() {
+		cc.finish()
 		if r := recover(); r != nil {
 			body, err = nil, e.tel.panicked(ctx, h.info, r)
 		}

@@ -38,11 +38,19 @@ func Transport(next port.Transport, g *Guard) port.Transport {
 
 // RoundTrip makes the call.
 func (t *transport) RoundTrip(ctx context.Context, m port.Message) (port.Message, error) {
-	if !m.IsQuery() {
-		return t.try(ctx, m, false)
+	reply, err := t.try(ctx, m, false)
+	if !m.IsQuery() || !worthRepeating(err) {
+		return reply, err
 	}
-	return failsafe.With(t.again).WithContext(ctx).GetWithExecution(func(e failsafe.Execution[port.Message]) (port.Message, error) {
-		return t.try(ctx, m, e.IsRetry())
+	// The policy sees the try that failed as its first. Most calls never get here,
+	// and need not pay for what they do not use.
+	first := true
+	return failsafe.With(t.again).WithContext(ctx).GetWithExecution(func(failsafe.Execution[port.Message]) (port.Message, error) {
+		if first {
+			first = false
+			return reply, err
+		}
+		return t.try(ctx, m, true)
 	})
 }
 
