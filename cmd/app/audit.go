@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/banyan-tree/banyan/internal/audit"
 )
@@ -27,7 +30,7 @@ merely under way is not a violation. Exit code 3 when it finds one.`,
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				ctx, cancel := context.WithTimeout(operator(ctx), timeout)
 				defer cancel()
-				report, err := runAudit(ctx, shop.Checks)
+				report, err := runAudit(ctx, shop.Checks, auditProgress(cmd.ErrOrStderr()))
 				if err != nil {
 					return err
 				}
@@ -61,13 +64,16 @@ type checkResult struct {
 	Violations int    `json:"violations"`
 }
 
-// runAudit runs every check. A check that cannot run is an error: an audit with
-// holes is none.
-func runAudit(ctx context.Context, checks []audit.Check) (auditReport, error) {
+// runAudit runs every check, and tells which is under way and how much it has
+// looked at. A check that cannot run is an error: an audit with holes is none.
+func runAudit(ctx context.Context, checks []audit.Check, progress func(at string, examined int)) (auditReport, error) {
 	report := auditReport{Checks: []checkResult{}, Findings: []audit.Finding{}}
-	for _, check := range checks {
+	for i, check := range checks {
+		at := fmt.Sprintf("%s (%d of %d)", check.Rule, i+1, len(checks))
+		progress(at, 0)
+		watched := audit.Watched(ctx, func(examined int) { progress(at, examined) })
 		result := checkResult{Rule: check.Rule, Says: check.Says}
-		examined, err := check.Run(ctx, func(subject, detail string) {
+		examined, err := check.Run(watched, func(subject, detail string) {
 			result.Violations++
 			report.Findings = append(report.Findings, audit.Finding{Rule: check.Rule, Subject: subject, Detail: detail})
 		})
@@ -78,6 +84,28 @@ func runAudit(ctx context.Context, checks []audit.Check) (auditReport, error) {
 		report.Checks = append(report.Checks, result)
 	}
 	return report, nil
+}
+
+// auditEvery is how often a long audit that is watched by no terminal says where it is.
+const auditEvery = time.Minute
+
+// auditProgress shows what is being checked: in place on a terminal, else a line
+// now and then.
+func auditProgress(stderr io.Writer) func(at string, examined int) {
+	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(stderr), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+		return func(at string, examined int) {
+			bar.Describe(at)
+			_ = bar.Set(examined)
+		}
+	}
+	last := time.Now()
+	return func(at string, examined int) {
+		if time.Since(last) >= auditEvery {
+			last = time.Now()
+			_, _ = fmt.Fprintf(stderr, "%s: %d examined\n", at, examined)
+		}
+	}
 }
 
 // print writes the report for people.

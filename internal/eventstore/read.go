@@ -33,14 +33,58 @@ func (s *Store) Recorded(ctx context.Context, stream, command string) ([]Recorde
 	return s.all(rows)
 }
 
-// Streams gives up to limit names of streams after one, in alphabetical order.
+// Streams gives up to limit names of streams after one, in alphabetical order. It
+// goes from name to name, however many events lie between them.
 func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string, error) {
 	var names []string
-	err := s.db.Conn(ctx).Model(&row{}).Where("stream > ?", after).Group("stream").Order("stream").Limit(limit).Pluck("stream", &names).Error
+	err := s.db.Conn(ctx).Raw(`WITH RECURSIVE names (stream, n) AS (
+			SELECT (SELECT MIN(stream) FROM stream_events WHERE stream > ?), 1
+			UNION ALL
+			SELECT (SELECT MIN(e.stream) FROM stream_events AS e WHERE e.stream > names.stream), n + 1 FROM names WHERE n < ? AND stream IS NOT NULL
+		) SELECT stream FROM names WHERE stream IS NOT NULL ORDER BY n`, after, limit).Scan(&names).Error
 	if err != nil {
 		return nil, fmt.Errorf("list streams: %w", err)
 	}
 	return names, nil
+}
+
+// Known tells which of some streams there are.
+func (s *Store) Known(ctx context.Context, streams []string) (map[string]bool, error) {
+	var names []string
+	if err := s.db.Conn(ctx).Model(&row{}).Where("stream IN ? AND version = 1", streams).Pluck("stream", &names).Error; err != nil {
+		return nil, fmt.Errorf("look for streams: %w", err)
+	}
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
+	return known, nil
+}
+
+// walk gives the events of the streams from one name to another, both included,
+// stream by stream. unreadable tells why an event could not be decoded.
+func (s *Store) walk(ctx context.Context, from, to string, fn func(r Recorded, unreadable error) error) error {
+	for after := (row{Stream: from}); ; {
+		var rows []row
+		err := s.db.Conn(ctx).Where("(stream, version) > (?, ?) AND stream <= ?", after.Stream, after.Version, to).
+			Order("stream, version").Limit(pageSize).Find(&rows).Error
+		if err != nil {
+			return fmt.Errorf("read the streams from %s to %s: %w", from, to, err)
+		}
+		for _, r := range rows {
+			e, unreadable := r.recorded(s.types)
+			if unreadable != nil {
+				e = Recorded{Stream: r.Stream, Version: r.Version}
+			}
+			if err := fn(e, unreadable); err != nil {
+				return err
+			}
+		}
+		if len(rows) < pageSize {
+			return nil
+		}
+		after = rows[len(rows)-1]
+	}
 }
 
 // span is a part of a stream: versions after one, to one, up to an instant.

@@ -159,6 +159,17 @@ func mustJSON(t testing.TB, v any) string {
 	return string(text)
 }
 
+// replay folds one stream from its first event.
+func (b *bundle) replay(ctx context.Context, stream string) (folded eventstore.Loaded[purse], err error) {
+	broken := err
+	err = b.purses.Walk(ctx, stream, stream, eventstore.Visitor[purse]{
+		Event:  func(eventstore.Recorded, purse) {},
+		End:    func(_ string, l eventstore.Loaded[purse]) error { folded = l; return nil },
+		Broken: func(_ string, why error) { broken = why },
+	})
+	return folded, errors.Join(err, broken)
+}
+
 // run runs a task until stop, which waits for its end, or the end of the test.
 func (b *bundle) run(t testing.TB, task run.Task) (stop func()) {
 	t.Helper()

@@ -156,7 +156,7 @@ func TestWritersRace(t *testing.T) {
 		require.EqualValues(t, 180, taken.Load())
 		require.EqualValues(t, 140, refused.Load())
 		for s := range 3 {
-			l, err := b.purses.Replay(t.Context(), fmt.Sprint("p", s))
+			l, err := b.replay(t.Context(), fmt.Sprint("p", s))
 			require.NoError(t, err)
 			require.Zero(t, l.State.Coins)
 			require.EqualValues(t, 61, l.Head.Version)
@@ -283,7 +283,7 @@ func TestEveryWayGivesTheFold(t *testing.T) {
 			require.NoError(t, err)
 			cached, err := b.purses.Load(t.Context(), stream)
 			require.NoError(t, err)
-			folded, err := b.purses.Replay(t.Context(), stream)
+			folded, err := b.replay(t.Context(), stream)
 			require.NoError(t, err)
 			require.Equal(t, folded, cached)
 			require.Equal(t, want, folded.State.Coins)

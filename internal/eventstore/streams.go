@@ -65,7 +65,8 @@ func (s *Streams[S]) Load(ctx context.Context, stream string) (Loaded[S], error)
 }
 
 // At gives the state of a stream as it was at an instant: after the events that
-// were recorded then or before. Of an instant that has passed it never changes.
+// were recorded then or before. It changes no more once the transactions that were
+// under way at the instant, by any instance's clock, have ended.
 func (s *Streams[S]) At(ctx context.Context, stream string, at time.Time) (Loaded[S], error) {
 	return s.folded(ctx, stream, span{to: math.MaxInt64, until: at})
 }
@@ -75,10 +76,51 @@ func (s *Streams[S]) To(ctx context.Context, stream string, version int64) (Load
 	return s.folded(ctx, stream, span{to: version})
 }
 
-// Replay folds a stream from its first event, past snapshots and cache: for who
-// checks them.
-func (s *Streams[S]) Replay(ctx context.Context, stream string) (Loaded[S], error) {
-	return s.onward(ctx, stream, Loaded[S]{}, span{to: math.MaxInt64})
+// Visitor is shown streams by Walk.
+type Visitor[S any] struct {
+	Event  func(r Recorded, after S)              // each event with the state that it made
+	End    func(stream string, l Loaded[S]) error // nothing is left of a stream
+	Broken func(stream string, why error)         // instead of End: its events make no state
+}
+
+// Walk folds the streams from one name to another, both included, each from its
+// first event, past snapshots and cache: for who checks them all. They are read
+// page by page in one go, so that many short ones cost no more than a long one.
+func (s *Streams[S]) Walk(ctx context.Context, from, to string, v Visitor[S]) error {
+	var stream string
+	var l Loaded[S]
+	var broken bool
+	end := func() error {
+		if stream == "" || broken {
+			return nil
+		}
+		return v.End(stream, l)
+	}
+	err := s.store.walk(ctx, from, to, func(r Recorded, err error) error {
+		if r.Stream != stream {
+			if err := end(); err != nil {
+				return err
+			}
+			stream, l, broken = r.Stream, Loaded[S]{}, false
+		}
+		if broken {
+			return nil
+		}
+		if err == nil {
+			if l, err = s.apply(l, r); err == nil {
+				v.Event(r, l.State)
+				return nil
+			}
+			err = fmt.Errorf("fold version %d of stream %s: %w", r.Version, stream, err)
+		}
+		broken = true
+		v.Broken(stream, err)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return end()
 }
 
 func (s *Streams[S]) folded(ctx context.Context, stream string, p span) (Loaded[S], error) {

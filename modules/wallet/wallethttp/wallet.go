@@ -56,7 +56,9 @@ type balanceInput struct {
 func (d Deps) balance(ctx context.Context, in balanceInput) (web.Reply[wallet.Balance], error) {
 	req := wallet.BalanceRequest{UserID: own(ctx)}
 	if in.At != nil {
-		req.At = *in.At
+		if req.At = *in.At; req.At.IsZero() {
+			req.At = time.Unix(0, 0) // the zero time is no instant in the contract, and means now
+		}
 	}
 	b, err := d.Wallet.Balance(ctx, req)
 	return web.OK(b), err

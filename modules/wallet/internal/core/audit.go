@@ -4,26 +4,29 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/banyan-tree/banyan/internal/audit"
+	"github.com/banyan-tree/banyan/internal/eventstore"
 )
 
-// Books is what the audit compares with the streams.
+// Books is what the audit compares with the streams, many wallets at a time.
 type Books interface {
 	// Streams names wallets after one, in order.
 	Streams(ctx context.Context, after string, limit int) ([]string, error)
-	// OpenHolds gives the holds of a wallet that are held, by their orders.
-	OpenHolds(ctx context.Context, userID string) ([]Hold, error)
-	// Balance gives what the projection has of a wallet, the zero Line for nothing.
-	Balance(ctx context.Context, userID string) (Line, error)
-	// NewestLine gives the last line of a wallet.
-	NewestLine(ctx context.Context, userID string) (Line, error)
+	// Known tells which wallets have a stream.
+	Known(ctx context.Context, users []string) (map[string]bool, error)
+	// OpenHolds gives the holds that are held, by their orders.
+	OpenHolds(ctx context.Context, users []string) (map[string][]OpenHold, error)
+	// Balances gives what the projection has of wallets, nothing where it has none.
+	Balances(ctx context.Context, users []string) (map[string]Line, error)
+	// NewestLines gives the last line of wallets.
+	NewestLines(ctx context.Context, users []string) (map[string]Line, error)
 	// Totals gives what all events moved by the daily totals, and what all balances
 	// add up to; settled tells that both know the same events.
 	Totals(ctx context.Context) (moved, balances int64, settled bool, err error)
 }
 
+// auditPage is how many wallets, or deposits, are looked at together.
 const auditPage = 200
 
 // Checks are the rules that every wallet keeps.
@@ -43,76 +46,101 @@ func (s *Service) Checks() []audit.Check {
 	}}
 }
 
-func (s *Service) eachWallet(ctx context.Context, look func(userID string) error) (examined int, err error) {
+// eachWallet goes through all wallets, a page at a time. look is given the names of
+// a page before its events are read, and says what to do with them: what it reads
+// itself is then never ahead of the events.
+func (s *Service) eachWallet(ctx context.Context, look func(users []string) (eventstore.Visitor[Account], error)) (examined int, err error) {
 	for after := ""; ; {
 		users, err := s.Store.Streams(ctx, after, auditPage)
 		if err != nil || len(users) == 0 {
 			return examined, err
 		}
-		for _, user := range users {
-			if err := look(user); err != nil {
-				return examined, err
-			}
-			examined++
-			after = user
+		visitor, err := look(users)
+		if err != nil {
+			return examined, err
 		}
+		after = users[len(users)-1]
+		if err := s.Accounts.Walk(ctx, users[0], after, visitor); err != nil {
+			return examined, err
+		}
+		examined += len(users)
+		audit.Looked(ctx, examined)
 	}
 }
 
 func (s *Service) auditFolds(ctx context.Context, report func(subject, detail string)) (int, error) {
-	return s.eachWallet(ctx, func(user string) error {
-		if _, err := s.Accounts.Replay(ctx, user); err != nil {
-			report("wallet "+user, err.Error())
+	return s.eachWallet(ctx, func(users []string) (v eventstore.Visitor[Account], err error) {
+		projected := map[string]map[string]Line{}
+		if projected["balances"], err = s.Store.Balances(ctx, users); err != nil {
+			return v, err
+		}
+		if projected["statements"], err = s.Store.NewestLines(ctx, users); err != nil {
+			return v, err
+		}
+		differs := func(user, name string, seen Line, a Account, version int64) {
+			report("wallet "+user, fmt.Sprintf("the projection of %s has %d, %d available, at version %d; its events add up to %d, %d available, at version %d",
+				name, seen.Balance, seen.Available, seen.Version, a.Balance, a.Available(), version))
+		}
+		v.Event = func(r eventstore.Recorded, a Account) {
+			for name, lines := range projected {
+				seen, known := lines[r.Stream]
+				if known && seen.Version == r.Version && (seen.Balance != a.Balance || seen.Available != a.Available()) {
+					differs(r.Stream, name, seen, a, r.Version)
+				}
+			}
+		}
+		v.End = func(user string, l eventstore.Loaded[Account]) error {
+			for name, lines := range projected {
+				if seen := lines[user]; seen.Version > l.Head.Version {
+					differs(user, name, seen, l.State, l.Head.Version)
+				}
+			}
 			return nil
 		}
-		for name, read := range map[string]func(context.Context, string) (Line, error){"balances": s.Store.Balance, "statements": s.Store.NewestLine} {
-			seen, err := read(ctx, user)
-			if err != nil {
-				return err
-			}
-			l, err := s.Accounts.To(ctx, user, seen.Version)
-			if err != nil {
-				return err
-			}
-			if l.Head.Version != seen.Version || l.State.Balance != seen.Balance || l.State.Available() != seen.Available {
-				report("wallet "+user, fmt.Sprintf("the projection of %s has %d, %d available, at version %d; its events add up to %d, %d available, at version %d",
-					name, seen.Balance, seen.Available, seen.Version, l.State.Balance, l.State.Available(), l.Head.Version))
-			}
-		}
-		return nil
+		v.Broken = func(user string, why error) { report("wallet "+user, why.Error()) }
+		return v, nil
 	})
 }
 
-// auditHolds looks again where something was under way.
+// auditHolds looks at a wallet again, on its own, where something may have been
+// under way.
 func (s *Service) auditHolds(ctx context.Context, report func(subject, detail string)) (int, error) {
-	return s.eachWallet(ctx, func(user string) error {
-		for {
-			before, err := s.Accounts.Load(ctx, user)
-			if err != nil {
-				return err
+	return s.eachWallet(ctx, func(users []string) (v eventstore.Visitor[Account], err error) {
+		held, err := s.Store.OpenHolds(ctx, users)
+		v.Event = func(eventstore.Recorded, Account) {}
+		v.End = func(user string, l eventstore.Loaded[Account]) error {
+			if slices.Equal(held[user], l.State.Open) {
+				return nil
 			}
-			held, err := s.Store.OpenHolds(ctx, user)
-			if err != nil {
-				return err
-			}
-			after, err := s.Accounts.Load(ctx, user)
-			if err != nil {
-				return err
-			}
-			if before.Head.Version != after.Head.Version {
-				continue
-			}
-			open := make([]OpenHold, len(held))
-			for i, h := range held {
-				open[i] = OpenHold{h.OrderID, h.Amount}
-			}
-			slices.SortFunc(open, func(a, b OpenHold) int { return strings.Compare(a.OrderID, b.OrderID) })
-			if !slices.Equal(open, after.State.Open) {
-				report("wallet "+user, fmt.Sprintf("orders hold %v, its events say %v", open, after.State.Open))
-			}
-			return nil
+			return s.auditHoldsOf(ctx, user, report)
 		}
+		v.Broken = func(string, error) {} // a rule of its own
+		return v, err
 	})
+}
+
+func (s *Service) auditHoldsOf(ctx context.Context, user string, report func(subject, detail string)) error {
+	for {
+		before, err := s.Accounts.Load(ctx, user)
+		if err != nil {
+			return err
+		}
+		held, err := s.Store.OpenHolds(ctx, []string{user})
+		if err != nil {
+			return err
+		}
+		after, err := s.Accounts.Load(ctx, user)
+		if err != nil {
+			return err
+		}
+		if before.Head.Version != after.Head.Version {
+			continue
+		}
+		if !slices.Equal(held[user], after.State.Open) {
+			report("wallet "+user, fmt.Sprintf("orders hold %v, its events say %v", held[user], after.State.Open))
+		}
+		return nil
+	}
 }
 
 func (s *Service) auditTotals(ctx context.Context, report func(subject, detail string)) (int, error) {

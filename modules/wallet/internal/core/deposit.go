@@ -46,8 +46,8 @@ type DepositStore interface {
 	Get(ctx context.Context, id string) (Deposit, error)
 	// Settle ends a pending deposit; false when it was ended already.
 	Settle(ctx context.Context, id, status, reason, paymentID string, at time.Time) (bool, error)
-	// Credited is what was credited to a wallet by deposits.
-	Credited(ctx context.Context, userID string) (int64, error)
+	// Credited is what was credited to wallets by deposits.
+	Credited(ctx context.Context, users []string) (map[string]int64, error)
 	// Page gives deposits by id, after the given one.
 	Page(ctx context.Context, after string, limit int) ([]Deposit, error)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/internal/eventstore"
@@ -23,6 +26,9 @@ type Ledger struct {
 // change: one that failed is given back behind it.
 const settledWithin = time.Minute
 
+// askAtOnce is how many cards are asked after at a time: payments may be far away.
+const askAtOnce = 8
+
 // Checks are the rules by which no money comes from nowhere, and none gets lost.
 func (l Ledger) Checks() []audit.Check {
 	return []audit.Check{{
@@ -31,11 +37,12 @@ func (l Ledger) Checks() []audit.Check {
 		Run:  l.auditDeposits,
 	}, {
 		Rule: "wallet.money_is_conserved",
-		Says: "per wallet: what cards gave for its deposits, less withdrawals and captures, plus refunds and cashback, is its balance",
+		Says: "per wallet: the deposits that were credited, each from its card, less withdrawals and captures, plus refunds and cashback, are its balance",
 		Run:  l.auditMoney,
 	}}
 }
 
+// auditDeposits asks once for the card of each deposit.
 func (l Ledger) auditDeposits(ctx context.Context, report func(subject, detail string)) (examined int, err error) {
 	ctx = port.WithPrincipal(ctx, port.System("wallet"))
 	for after := ""; ; {
@@ -43,101 +50,128 @@ func (l Ledger) auditDeposits(ctx context.Context, report func(subject, detail s
 		if err != nil || len(page) == 0 {
 			return examined, err
 		}
-		for _, d := range page {
-			after = d.ID
-			if d.Status == DepositPending || l.Deposits.Now().Sub(d.UpdatedAt) < settledWithin && d.Status == DepositFailed {
-				continue // a saga that is stuck has a rule of its own
-			}
-			examined++
-			kept, err := l.kept(ctx, d.ID)
-			if err != nil {
-				return examined, err
-			}
+		after = page[len(page)-1].ID
+		page = slices.DeleteFunc(page, func(d Deposit) bool { // a saga that is stuck has a rule of its own
+			return d.Status == DepositPending || l.Deposits.Now().Sub(d.UpdatedAt) < settledWithin && d.Status == DepositFailed
+		})
+		kept, err := l.kept(ctx, page)
+		if err != nil {
+			return examined, err
+		}
+		users := make([]string, len(page))
+		for i, d := range page {
+			users[i] = d.UserID
+		}
+		opened, err := l.Wallets.Store.Known(ctx, users)
+		if err != nil {
+			return examined, err
+		}
+		for i, d := range page {
 			want := int64(0)
 			if d.Status == DepositCredited {
 				want = d.Amount.Amount
 			}
-			if kept != want {
-				report("deposit "+d.ID, fmt.Sprintf("it is %s with %v, but the card gave %d", d.Status, d.Amount, kept))
+			if kept[i] != want {
+				report("deposit "+d.ID, fmt.Sprintf("it is %s with %v, but the card gave %d", d.Status, d.Amount, kept[i]))
 			}
-			if first, err := l.Wallets.Store.Read(ctx, d.UserID, 0, 1); err != nil {
-				return examined, err
-			} else if want > 0 && len(first) == 0 {
+			if want > 0 && !opened[d.UserID] {
 				report("deposit "+d.ID, "it is credited, but its wallet was never opened")
 			}
 		}
+		examined += len(page)
+		audit.Looked(ctx, examined)
 	}
 }
 
-// kept is what a card gave for a deposit and did not get back.
-func (l Ledger) kept(ctx context.Context, depositID string) (int64, error) {
-	p, err := l.Deposits.Payments.ByDeposit(ctx, payments.DepositRequest{DepositID: depositID})
-	if errors.Is(err, payments.PaymentNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("ask for the charge of deposit %s: %w", depositID, err)
-	}
-	return p.Captured.Amount - p.Refunded.Amount, nil
-}
-
-func (l Ledger) auditMoney(ctx context.Context, report func(subject, detail string)) (int, error) {
-	ctx = port.WithPrincipal(ctx, port.System("wallet"))
-	return l.Wallets.eachWallet(ctx, func(user string) error {
-		credited, err := l.Deposits.Store.Credited(ctx, user)
-		if err != nil {
-			return err
-		}
-		sum, err := l.sum(ctx, user)
-		if err != nil {
-			return err
-		}
-		account, err := l.Wallets.Accounts.To(ctx, user, sum.version)
-		if err != nil { // a stream that cannot be folded
-			report("wallet "+user, err.Error())
+// kept is what cards gave for deposits and did not get back.
+func (l Ledger) kept(ctx context.Context, deposits []Deposit) ([]int64, error) {
+	kept := make([]int64, len(deposits))
+	asking, ctx := errgroup.WithContext(ctx)
+	asking.SetLimit(askAtOnce)
+	for i, d := range deposits {
+		asking.Go(func() error {
+			p, err := l.Deposits.Payments.ByDeposit(ctx, payments.DepositRequest{DepositID: d.ID})
+			if errors.Is(err, payments.PaymentNotFound) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("ask for the charge of deposit %s: %w", d.ID, err)
+			}
+			kept[i] = p.Captured.Amount - p.Refunded.Amount
 			return nil
+		})
+	}
+	return kept, asking.Wait()
+}
+
+// auditMoney compares the streams with what has another witness: deposits are what
+// their own rows say, which are compared with the cards. It looks at a wallet
+// again, on its own, where something may have been under way.
+func (l Ledger) auditMoney(ctx context.Context, report func(subject, detail string)) (int, error) {
+	return l.Wallets.eachWallet(ctx, func(users []string) (v eventstore.Visitor[Account], err error) {
+		credited, err := l.Deposits.Store.Credited(ctx, users)
+		sums := map[string]moved{}
+		v.Event = func(r eventstore.Recorded, _ Account) { sums[r.Stream] = sums[r.Stream].and(r.Event) }
+		v.End = func(user string, last eventstore.Loaded[Account]) error {
+			if sums[user].differs(credited[user], last.State) == "" {
+				return nil
+			}
+			return l.auditMoneyOf(ctx, user, report)
 		}
-		if account.State.Balance != sum.cards+sum.others {
-			report("wallet "+user, fmt.Sprintf("cards gave %d, everything else comes to %d, but its balance is %d", sum.cards, sum.others, account.State.Balance))
+		v.Broken = func(string, error) {} // a rule of its own
+		return v, err
+	})
+}
+
+// auditMoneyOf looks until no deposit was credited meanwhile.
+func (l Ledger) auditMoneyOf(ctx context.Context, user string, report func(subject, detail string)) error {
+	credited := func() (int64, error) {
+		all, err := l.Deposits.Store.Credited(ctx, []string{user})
+		return all[user], err
+	}
+	for {
+		before, err := credited()
+		if err != nil {
+			return err
 		}
-		// Deposits may be credited while we read: more than before is fine, less is not.
-		if sum.deposited < credited {
-			report("wallet "+user, fmt.Sprintf("deposits of %d were credited, its events have %d", credited, sum.deposited))
+		var sum moved
+		detail := ""
+		err = l.Wallets.Accounts.Walk(ctx, user, user, eventstore.Visitor[Account]{
+			Event: func(r eventstore.Recorded, _ Account) { sum = sum.and(r.Event) },
+			End: func(_ string, last eventstore.Loaded[Account]) error {
+				detail = sum.differs(before, last.State)
+				return nil
+			},
+			Broken: func(string, error) {},
+		})
+		if err != nil {
+			return err
+		}
+		after, err := credited()
+		if err != nil {
+			return err
+		}
+		if before != after {
+			continue
+		}
+		if detail != "" {
+			report("wallet "+user, detail)
 		}
 		return nil
-	})
+	}
 }
 
 // moved is what the events of a wallet come to.
 type moved struct {
-	version   int64
-	deposited int64 // by the events themselves
-	cards     int64 // what cards gave for these deposits
+	deposited int64
 	others    int64 // refunds and cashback, less withdrawals and captures
 }
 
-func (l Ledger) sum(ctx context.Context, user string) (m moved, err error) {
-	for {
-		page, err := l.Wallets.Store.Read(ctx, user, m.version, auditPage)
-		if err != nil || len(page) == 0 {
-			return m, err
-		}
-		for _, e := range page {
-			if err := l.add(ctx, &m, e); err != nil {
-				return m, err
-			}
-		}
-	}
-}
-
-func (l Ledger) add(ctx context.Context, m *moved, e eventstore.Recorded) error {
-	m.version = e.Version
-	switch e := e.Event.(type) {
+// and is written apart from the fold, which it judges.
+func (m moved) and(e any) moved {
+	switch e := e.(type) {
 	case Deposited:
-		kept, err := l.kept(ctx, e.DepositID)
 		m.deposited += e.Amount
-		m.cards += kept
-		return err
 	case Withdrawn:
 		m.others -= e.Amount
 	case HoldCaptured:
@@ -146,9 +180,17 @@ func (l Ledger) add(ctx context.Context, m *moved, e eventstore.Recorded) error 
 		m.others += e.Amount
 	case Earned:
 		m.others += e.Amount
-	case Opened, Held, HoldReleased: // nothing comes or goes
-	default:
-		return fmt.Errorf("the audit does not know %T", e)
 	}
-	return nil
+	return m
+}
+
+// differs says what does not add up, "" for nothing.
+func (m moved) differs(credited int64, a Account) string {
+	switch {
+	case m.deposited != credited:
+		return fmt.Sprintf("deposits of %d were credited, its events have %d", credited, m.deposited)
+	case m.deposited+m.others != a.Balance:
+		return fmt.Sprintf("deposits gave %d, everything else comes to %d, but its balance is %d", m.deposited, m.others, a.Balance)
+	}
+	return ""
 }

@@ -23,7 +23,8 @@ type Accounts interface {
 	Load(ctx context.Context, userID string) (eventstore.Loaded[Account], error)
 	At(ctx context.Context, userID string, at time.Time) (eventstore.Loaded[Account], error)
 	To(ctx context.Context, userID string, version int64) (eventstore.Loaded[Account], error)
-	Replay(ctx context.Context, userID string) (eventstore.Loaded[Account], error)
+	// Walk folds the wallets from one to another, past everything that saves time.
+	Walk(ctx context.Context, from, to string, v eventstore.Visitor[Account]) error
 	Change(ctx context.Context, userID, command string, decide eventstore.Decide[Account],
 		within func(ctx context.Context, c eventstore.Change[Account]) error) (eventstore.Change[Account], error)
 }
@@ -46,15 +47,20 @@ type Store interface {
 
 // Views are the projections that readers see.
 type Views interface {
-	// LastLine gives the last line of a wallet that is older than an instant, the
-	// zero Line where there is none.
-	LastLine(ctx context.Context, userID string, before time.Time) (Line, error)
-	// Lines gives lines from one instant to before another, after a version.
-	Lines(ctx context.Context, userID string, from, until time.Time, after int64, limit int) ([]Line, error)
+	// Period gives the lines of a wallet from one instant to before another, after a
+	// version, with the last lines before both instants: the zero Line where there is
+	// none. All are of one moment.
+	Period(ctx context.Context, userID string, from, until time.Time, after int64, limit int) (Period, error)
 	// Behind tells how many events the lines do not have yet.
 	Behind(ctx context.Context) (int64, error)
 
 	Books
+}
+
+// Period is a part of a wallet's statement.
+type Period struct {
+	Opening, Closing Line // the last ones before it begins, and before it ends
+	Lines            []Line
 }
 
 // Outbox publishes in the transaction that ctx carries.

@@ -59,27 +59,20 @@ func (s *Service) Statement(ctx context.Context, req wallet.StatementRequest) (w
 	if err != nil {
 		return wallet.Statement{}, err
 	}
-	lines, err := s.Store.Lines(ctx, req.UserID, req.From, req.Until, req.After, req.Limit+1)
+	period, err := s.Store.Period(ctx, req.UserID, req.From, req.Until, req.After, req.Limit+1)
 	if err != nil {
 		return wallet.Statement{}, err
 	}
-	st := wallet.Statement{Items: []wallet.Entry{}, Behind: behind}
-	for i, l := range lines {
+	st := wallet.Statement{
+		Opening: s.of(period.Opening.Balance), Closing: s.of(period.Closing.Balance), Items: []wallet.Entry{}, Behind: behind,
+	}
+	for i, l := range period.Lines {
 		if i == req.Limit {
-			st.Next = lines[i-1].Version
+			st.Next = period.Lines[i-1].Version
 			break
 		}
 		st.Items = append(st.Items, l.entry(s.Currency))
 	}
-	opening, err := s.Store.LastLine(ctx, req.UserID, req.From)
-	if err != nil {
-		return wallet.Statement{}, err
-	}
-	closing, err := s.Store.LastLine(ctx, req.UserID, req.Until)
-	if err != nil {
-		return wallet.Statement{}, err
-	}
-	st.Opening, st.Closing = s.of(opening.Balance), s.of(closing.Balance)
 	return st, nil
 }
 

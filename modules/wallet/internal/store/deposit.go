@@ -78,13 +78,22 @@ func (s Deposits) Settle(ctx context.Context, id, status, reason, paymentID stri
 	return done.RowsAffected == 1, nil
 }
 
-// Credited is what was credited to a wallet by deposits.
-func (s Deposits) Credited(ctx context.Context, userID string) (sum int64, err error) {
-	err = s.Conn(ctx).Raw(`SELECT COALESCE(SUM(amount), 0) FROM deposits WHERE user_id = ? AND status = 'credited'`, userID).Scan(&sum).Error
-	if err != nil {
-		return 0, fmt.Errorf("add up deposits: %w", err)
+// Credited is what was credited to wallets by deposits.
+func (s Deposits) Credited(ctx context.Context, users []string) (map[string]int64, error) {
+	var sums []struct {
+		UserID string
+		Amount int64
 	}
-	return sum, nil
+	err := s.Conn(ctx).Raw(`SELECT user_id, CAST(SUM(amount) AS bigint) AS amount FROM deposits
+		WHERE user_id IN ? AND status = 'credited' GROUP BY user_id`, users).Scan(&sums).Error
+	if err != nil {
+		return nil, fmt.Errorf("add up deposits: %w", err)
+	}
+	credited := make(map[string]int64, len(sums))
+	for _, sum := range sums {
+		credited[sum.UserID] = sum.Amount
+	}
+	return credited, nil
 }
 
 // Page gives deposits by id, after the given one.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/banyan-tree/banyan/internal/database"
@@ -21,9 +23,9 @@ const (
 
 func (s *Store) projections() []eventstore.Projection {
 	return []eventstore.Projection{
-		{Name: balances, Schema: 1, Apply: s.applyBalances, Drop: s.dropBalances},
-		{Name: statements, Schema: 1, Apply: s.applyLines, Drop: s.dropLines},
-		{Name: dailies, Schema: 1, Apply: s.applyDays, Drop: s.dropDays},
+		{Name: balances, Schema: 1, Apply: s.applyBalances, Drop: s.drop(dropBalances)},
+		{Name: statements, Schema: 1, Apply: s.applyLines, Drop: s.drop(dropLines)},
+		{Name: dailies, Schema: 1, Apply: s.applyDays, Drop: s.drop(dropDays)},
 	}
 }
 
@@ -66,64 +68,64 @@ type dayRow struct {
 // TableName tells gorm where daily totals live.
 func (dayRow) TableName() string { return "daily_totals" }
 
+// lines tells what events did, each wallet from the line before its first.
+func lines(events []eventstore.Recorded, last map[string]core.Line) ([]core.Line, error) {
+	made := make([]core.Line, len(events))
+	for i, e := range events {
+		was := last[e.Stream]
+		if e.Version != was.Version+1 {
+			return nil, fmt.Errorf("wallet %s: version %d follows on %d", e.Stream, e.Version, was.Version)
+		}
+		l, err := core.LineOf(e, was.Balance, was.Available)
+		if err != nil {
+			return nil, err
+		}
+		made[i], last[e.Stream] = l, l
+	}
+	return made, nil
+}
+
 // applyBalances writes each wallet of the batch once.
 func (s *Store) applyBalances(ctx context.Context, generation int64, events []eventstore.Recorded) error {
 	var before []balanceRow
-	if err := s.Conn(ctx).Where("generation = ? AND user_id IN ?", generation, users(events)).Find(&before).Error; err != nil {
+	of := users(events)
+	if err := s.Conn(ctx).Where("generation = ? AND user_id IN ?", generation, of).Find(&before).Error; err != nil {
 		return err
 	}
-	now := map[string]balanceRow{}
+	last := map[string]core.Line{}
 	for _, r := range before {
-		now[r.UserID] = r
+		last[r.UserID] = r.line()
 	}
-	for _, e := range events {
-		b := now[e.Stream]
-		if e.Version != b.Version+1 {
-			return fmt.Errorf("balance of %s: version %d follows on %d", e.Stream, e.Version, b.Version)
-		}
-		l, err := core.LineOf(e, b.Balance, b.Available)
-		if err != nil {
-			return err
-		}
-		now[e.Stream] = balanceRow{generation, e.Stream, l.Balance, l.Available, l.Version, database.At(l.At)}
+	if _, err := lines(events, last); err != nil {
+		return err
 	}
-	rows := make([]balanceRow, 0, len(now))
-	for _, user := range users(events) {
-		rows = append(rows, now[user])
+	rows := make([]balanceRow, len(of))
+	for i, user := range of {
+		l := last[user]
+		rows[i] = balanceRow{generation, user, l.Balance, l.Available, l.Version, database.At(l.At)}
 	}
 	return s.Conn(ctx).Clauses(clause.OnConflict{UpdateAll: true}).CreateInBatches(&rows, 200).Error
 }
 
-// applyLines adds a line for each event. The one before it is in the batch or is
-// the last line that is there.
+// applyLines adds a line for each event.
 func (s *Store) applyLines(ctx context.Context, generation int64, events []eventstore.Recorded) error {
-	type sums struct{ balance, available int64 }
-	last := map[string]sums{}
-	before, err := s.linesBefore(ctx, generation, events)
+	last, err := s.linesBefore(ctx, generation, events)
 	if err != nil {
 		return err
 	}
-	for _, r := range before {
-		last[r.UserID] = sums{r.Balance, r.Available}
+	made, err := lines(events, last)
+	if err != nil {
+		return err
 	}
-	rows := make([]lineRow, 0, len(events))
-	for _, e := range events {
-		was, known := last[e.Stream]
-		if !known && e.Version != 1 {
-			return fmt.Errorf("statement of %s: version %d follows on nothing", e.Stream, e.Version)
-		}
-		l, err := core.LineOf(e, was.balance, was.available)
-		if err != nil {
-			return err
-		}
-		last[e.Stream] = sums{l.Balance, l.Available}
-		rows = append(rows, lineRow{generation, l.UserID, l.Version, l.Type, database.At(l.At), l.Amount, l.Balance, l.Available, l.Reference})
+	rows := make([]lineRow, len(made))
+	for i, l := range made {
+		rows[i] = lineRow{generation, l.UserID, l.Version, l.Type, database.At(l.At), l.Amount, l.Balance, l.Available, l.Reference}
 	}
 	return s.Conn(ctx).CreateInBatches(&rows, 200).Error
 }
 
 // linesBefore gives, for each wallet of the batch, the line before its first event.
-func (s *Store) linesBefore(ctx context.Context, generation int64, events []eventstore.Recorded) ([]lineRow, error) {
+func (s *Store) linesBefore(ctx context.Context, generation int64, events []eventstore.Recorded) (map[string]core.Line, error) {
 	var pairs [][]any
 	seen := map[string]bool{}
 	for _, e := range events {
@@ -132,61 +134,60 @@ func (s *Store) linesBefore(ctx context.Context, generation int64, events []even
 		}
 		seen[e.Stream] = true
 	}
-	var found []lineRow
+	last := map[string]core.Line{}
 	for part := range slices.Chunk(pairs, 100) {
 		var rows []lineRow
 		if err := s.Conn(ctx).Where("generation = ? AND (user_id, version) IN ?", generation, part).Find(&rows).Error; err != nil {
 			return nil, err
 		}
-		found = append(found, rows...)
+		for _, r := range rows {
+			last[r.UserID] = r.line()
+		}
 	}
-	return found, nil
+	return last, nil
 }
 
 // applyDays adds up by day and type.
 func (s *Store) applyDays(ctx context.Context, generation int64, events []eventstore.Recorded) error {
 	type key struct{ day, kind string }
-	sums := map[key]dayRow{}
-	var order []key
+	at := map[key]int{}
+	var rows []dayRow
 	for _, e := range events {
 		l, err := core.LineOf(e, 0, 0)
 		if err != nil {
 			return err
 		}
-		k := key{l.At.UTC().Format("2006-01-02"), l.Type}
-		sum, known := sums[k]
-		if !known {
-			order = append(order, k)
+		k := key{l.At.UTC().Format(time.DateOnly), l.Type}
+		if _, known := at[k]; !known {
+			at[k] = len(rows)
+			rows = append(rows, dayRow{Generation: generation, Day: k.day, Type: k.kind})
 		}
-		sums[k] = dayRow{generation, k.day, k.kind, sum.Events + 1, sum.Moved + l.Moved}
+		rows[at[k]].Events++
+		rows[at[k]].Moved += l.Moved
 	}
-	for _, k := range order {
-		d := sums[k]
-		err := s.Conn(ctx).Exec(`INSERT INTO daily_totals (generation, day, type, events, moved) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (generation, day, type) DO UPDATE SET events = daily_totals.events + excluded.events, moved = daily_totals.moved + excluded.moved`,
-			d.Generation, d.Day, d.Type, d.Events, d.Moved).Error
-		if err != nil {
-			return err
-		}
+	return s.Conn(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "generation"}, {Name: "day"}, {Name: "type"}},
+		DoUpdates: clause.Assignments(map[string]any{
+			"events": gorm.Expr("daily_totals.events + excluded.events"), "moved": gorm.Expr("daily_totals.moved + excluded.moved"),
+		}),
+	}).CreateInBatches(&rows, 200).Error
+}
+
+// Rows of a generation that nobody reads any more go in parts.
+const (
+	dropBalances = `DELETE FROM balances WHERE generation = ? AND user_id IN
+		(SELECT user_id FROM balances WHERE generation = ? ORDER BY user_id LIMIT ?)`
+	dropLines = `DELETE FROM statement_lines WHERE generation = ? AND (user_id, version) IN
+		(SELECT user_id, version FROM statement_lines WHERE generation = ? ORDER BY user_id, version LIMIT ?)`
+	dropDays = `DELETE FROM daily_totals WHERE generation = ? AND (day, type) IN
+		(SELECT day, type FROM daily_totals WHERE generation = ? ORDER BY day, type LIMIT ?)`
+)
+
+func (s *Store) drop(part string) func(ctx context.Context, generation int64, limit int) (int64, error) {
+	return func(ctx context.Context, generation int64, limit int) (int64, error) {
+		tx := s.Conn(ctx).Exec(part, generation, generation, limit)
+		return tx.RowsAffected, tx.Error
 	}
-	return nil
-}
-
-func (s *Store) dropBalances(ctx context.Context, generation int64, limit int) (int64, error) {
-	tx := s.Conn(ctx).Exec(`DELETE FROM balances WHERE generation = ? AND user_id IN
-		(SELECT user_id FROM balances WHERE generation = ? ORDER BY user_id LIMIT ?)`, generation, generation, limit)
-	return tx.RowsAffected, tx.Error
-}
-
-func (s *Store) dropLines(ctx context.Context, generation int64, limit int) (int64, error) {
-	tx := s.Conn(ctx).Exec(`DELETE FROM statement_lines WHERE generation = ? AND (user_id, version) IN
-		(SELECT user_id, version FROM statement_lines WHERE generation = ? ORDER BY user_id, version LIMIT ?)`, generation, generation, limit)
-	return tx.RowsAffected, tx.Error
-}
-
-func (s *Store) dropDays(ctx context.Context, generation int64, _ int) (int64, error) {
-	tx := s.Conn(ctx).Exec(`DELETE FROM daily_totals WHERE generation = ?`, generation) // some per day
-	return tx.RowsAffected, tx.Error
 }
 
 // users names the wallets of a batch, each once, in order: rows are then locked in

@@ -1,57 +1,57 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
-
-	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/modules/wallet/internal/core"
 )
 
-// served are the lines of a wallet that readers see now.
-func (s *Store) served(ctx context.Context, userID string) *gorm.DB {
-	return s.Conn(ctx).Where("generation = (?) AND user_id = ?", s.feed.Serving(ctx, statements), userID)
+// partOfPeriod is a line and where in a period it stands.
+type partOfPeriod struct {
+	Part string
+	Line lineRow `gorm:"embedded"`
 }
 
-// LastLine implements core.Views.
-func (s *Store) LastLine(ctx context.Context, userID string, before time.Time) (core.Line, error) {
-	return lastOf(s.served(ctx, userID).Where("at < ?", database.At(before)), userID)
+// Period implements core.Views. It is one statement, so that what moved is always
+// what lies between both ends, also while lines are added or made anew.
+func (s *Store) Period(ctx context.Context, userID string, from, until time.Time, after int64, limit int) (core.Period, error) {
+	opens, ends := instant(from), instant(until)
+	var rows []partOfPeriod
+	err := s.Conn(ctx).Raw(`WITH own AS (SELECT * FROM statement_lines WHERE generation = (?) AND user_id = ?)
+		SELECT * FROM (SELECT 'opening' AS part, own.* FROM own WHERE at < ? ORDER BY version DESC LIMIT 1) AS opening
+		UNION ALL SELECT * FROM (SELECT 'closing' AS part, own.* FROM own WHERE at < ? ORDER BY version DESC LIMIT 1) AS closing
+		UNION ALL SELECT * FROM (SELECT 'line' AS part, own.* FROM own WHERE version > ? AND at >= ? AND at < ? ORDER BY version LIMIT ?) AS lines`,
+		s.feed.Serving(ctx, statements), userID, opens, ends, after, opens, ends, limit).Scan(&rows).Error
+	if err != nil {
+		return core.Period{}, fmt.Errorf("read the statement of %s: %w", userID, err)
+	}
+	var p core.Period
+	for _, r := range rows {
+		switch r.Part {
+		case "opening":
+			p.Opening = r.Line.line()
+		case "closing":
+			p.Closing = r.Line.line()
+		default:
+			p.Lines = append(p.Lines, r.Line.line())
+		}
+	}
+	slices.SortFunc(p.Lines, func(a, b core.Line) int { return cmp.Compare(a.Version, b.Version) }) // a union comes in any order
+	return p, nil
 }
 
-// NewestLine implements core.Books.
-func (s *Store) NewestLine(ctx context.Context, userID string) (core.Line, error) {
-	return lastOf(s.served(ctx, userID), userID)
-}
-
-func lastOf(q *gorm.DB, userID string) (core.Line, error) {
-	var rows []lineRow
-	if err := q.Order("version DESC").Limit(1).Find(&rows).Error; err != nil {
-		return core.Line{}, fmt.Errorf("read the statement of %s: %w", userID, err)
+// instant is a bound of a period: the zero time, which no row can be compared with,
+// is before everything.
+func instant(at time.Time) database.Time {
+	if at.IsZero() {
+		at = time.Unix(0, 0)
 	}
-	if len(rows) == 0 {
-		return core.Line{}, nil
-	}
-	return rows[0].line(), nil
-}
-
-// Lines implements core.Views.
-func (s *Store) Lines(ctx context.Context, userID string, from, until time.Time, after int64, limit int) ([]core.Line, error) {
-	var rows []lineRow
-	q := s.served(ctx, userID).Where("version > ? AND at < ?", after, database.At(until))
-	if !from.IsZero() {
-		q = q.Where("at >= ?", database.At(from))
-	}
-	if err := q.Order("version").Limit(limit).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read the statement of %s: %w", userID, err)
-	}
-	lines := make([]core.Line, len(rows))
-	for i, r := range rows {
-		lines[i] = r.line()
-	}
-	return lines, nil
+	return database.At(at)
 }
 
 func (r lineRow) line() core.Line {
@@ -64,18 +64,39 @@ func (r lineRow) line() core.Line {
 // Behind implements core.Views.
 func (s *Store) Behind(ctx context.Context) (int64, error) { return s.feed.Behind(ctx, statements) }
 
-// Balance implements core.Books.
-func (s *Store) Balance(ctx context.Context, userID string) (core.Line, error) {
+// Balances implements core.Books.
+func (s *Store) Balances(ctx context.Context, users []string) (map[string]core.Line, error) {
 	var rows []balanceRow
-	err := s.Conn(ctx).Where("generation = (?) AND user_id = ?", s.feed.Serving(ctx, balances), userID).Limit(1).Find(&rows).Error
+	err := s.Conn(ctx).Where("generation = (?) AND user_id IN ?", s.feed.Serving(ctx, balances), users).Find(&rows).Error
 	if err != nil {
-		return core.Line{}, fmt.Errorf("read the balance of %s: %w", userID, err)
+		return nil, fmt.Errorf("read balances: %w", err)
 	}
-	if len(rows) == 0 {
-		return core.Line{}, nil
+	lines := make(map[string]core.Line, len(rows))
+	for _, r := range rows {
+		lines[r.UserID] = r.line()
 	}
-	r := rows[0]
-	return core.Line{UserID: r.UserID, Version: r.Version, At: r.UpdatedAt.Time, Balance: r.Balance, Available: r.Available}, nil
+	return lines, nil
+}
+
+func (r balanceRow) line() core.Line {
+	return core.Line{UserID: r.UserID, Version: r.Version, At: r.UpdatedAt.Time, Balance: r.Balance, Available: r.Available}
+}
+
+// NewestLines implements core.Books.
+func (s *Store) NewestLines(ctx context.Context, users []string) (map[string]core.Line, error) {
+	var rows []lineRow
+	err := s.Conn(ctx).Raw(`SELECT l.* FROM statement_lines AS l JOIN (
+			SELECT generation, user_id, MAX(version) AS version FROM statement_lines WHERE generation = (?) AND user_id IN ? GROUP BY generation, user_id
+		) AS newest ON l.generation = newest.generation AND l.user_id = newest.user_id AND l.version = newest.version`,
+		s.feed.Serving(ctx, statements), users).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the ends of statements: %w", err)
+	}
+	lines := make(map[string]core.Line, len(rows))
+	for _, r := range rows {
+		lines[r.UserID] = r.line()
+	}
+	return lines, nil
 }
 
 // Totals implements core.Books, in one statement. Both projections are fed in one

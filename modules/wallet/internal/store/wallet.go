@@ -5,6 +5,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -107,14 +109,22 @@ func (s *Store) TurnHold(ctx context.Context, orderID, status string, at time.Ti
 }
 
 // OpenHolds implements core.Books.
-func (s *Store) OpenHolds(ctx context.Context, userID string) ([]core.Hold, error) {
+func (s *Store) OpenHolds(ctx context.Context, users []string) (map[string][]core.OpenHold, error) {
 	var rows []holdRow
-	if err := s.Conn(ctx).Where("user_id = ? AND status = ?", userID, wallet.Held).Order("order_id").Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read the holds of %s: %w", userID, err)
+	if err := s.Conn(ctx).Where("user_id IN ? AND status = ?", users, wallet.Held).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read open holds: %w", err)
 	}
-	holds := make([]core.Hold, len(rows))
-	for i, r := range rows {
-		holds[i] = r.hold()
+	holds := map[string][]core.OpenHold{}
+	for _, r := range rows {
+		holds[r.UserID] = append(holds[r.UserID], core.OpenHold{OrderID: r.OrderID, Amount: r.Amount})
+	}
+	for _, of := range holds {
+		slices.SortFunc(of, func(a, b core.OpenHold) int { return strings.Compare(a.OrderID, b.OrderID) }) // as an account has them
 	}
 	return holds, nil
+}
+
+// Known implements core.Books.
+func (s *Store) Known(ctx context.Context, users []string) (map[string]bool, error) {
+	return s.streams.Known(ctx, users)
 }
