@@ -31,7 +31,7 @@ broken: ## break the shop in one way after the other, in a copy; the tests must 
 
 .PHONY: broken/doc
 broken/doc: ## the same, and write into docs/broken-builds.md what caught what
-	@.ci/with-servers go run ./cmd/app/broken --doc=docs/broken-builds.md
+	@.ci/with-servers go run ./cmd/app/broken --doc=docs/broken-builds.md --only=$(ONLY)
 
 .PHONY: race
 race: ## run the tests of the kit and the modules under the race detector (needs a C compiler; PACKAGES=./… for some)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/patched"
 )
 
 const root = "../../.."
@@ -22,7 +24,7 @@ func TestBreakagesFit(t *testing.T) {
 	for _, b := range all {
 		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
-			overlay, err := b.apply(t.Context(), root, t.TempDir())
+			overlay, err := patched.Overlay(t.Context(), root, b.patch, t.TempDir())
 			require.NoError(t, err)
 			require.FileExists(t, overlay)
 			row := "[" + b.Name + "](../" + folder + "/" + b.Name + ".patch) | " + b.Title
@@ -44,7 +46,7 @@ func TestStalePatchSaysWhatToDo(t *testing.T) {
 	require.Equal(t, "t more", b.Title)
 	require.Equal(t, []suite{{"./a", "^TestX$"}, {"./b", "."}}, b.Tests)
 	require.Equal(t, []string{"a.go"}, b.Files)
-	_, err = b.apply(t.Context(), dir, t.TempDir())
+	_, err = patched.Overlay(t.Context(), dir, b.patch, t.TempDir())
 	require.ErrorContains(t, err, "does not fit any more")
 
 	require.NoError(t, os.WriteFile(patch, []byte("Title: t\n"), 0o600))
@@ -72,13 +74,15 @@ func TestRedIsOnlyWhatTestsSay(t *testing.T) {
 func TestTableGoesBetweenTheMarkers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "doc.md")
-	require.Error(t, document(path, nil))
-	require.NoError(t, os.WriteFile(path, []byte("before\n"+from+"\nold\n"+until+"\nafter\n"), 0o600))
-	all := []breakage{{Name: "x", Title: "y", Promise: "P1", Caught: []string{"a A", "b B", "c C", "d D"}}}
-	require.NoError(t, document(path, all))
+	require.Error(t, document(path, nil, nil))
+	const kept = "| [w](../p/w.patch) | t | P2 | `d D` |\n"
+	require.NoError(t, os.WriteFile(path, []byte("before\n"+from+"\n| head |\n"+kept+"| [gone](../p/gone.patch) | t | P2 | |\n"+until+"\nafter\n"), 0o600))
+	tried := []breakage{{Name: "x", Title: "y", Promise: "P1", Caught: []string{"a A", "b B", "c C", "d D"}}}
+	require.NoError(t, document(path, append([]breakage{{Name: "w"}}, tried...), tried))
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(got), "before\n"+from+"\n| breakage")
+	require.Contains(t, string(got), "|\n"+kept+"| [x]", "what was not tried keeps its row")
 	require.Contains(t, string(got), "| P1 | `a A`, `b B`, `c C` and 1 more |\n"+until+"\nafter\n")
-	require.NotContains(t, string(got), "old")
+	require.NotContains(t, string(got), "gone")
 }

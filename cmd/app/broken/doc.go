@@ -12,25 +12,36 @@ const (
 	until = "<!-- end of table -->"
 )
 
-// document puts the table of all breakages between the markers of a file.
-func document(path string, all []breakage) error {
+// document puts the table of all breakages between the markers of a file. Those
+// that were not tried now keep the rows that they have.
+func document(path string, all, tried []breakage) error {
 	raw, err := os.ReadFile(path) //nolint:gosec // the caller's choice
 	if err != nil {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(raw), from)
-	_, after, closed := strings.Cut(rest, until)
+	old, after, closed := strings.Cut(rest, until)
 	if !ok || !closed {
 		return errors.New(path + " lacks the markers between which the table goes")
 	}
-	return os.WriteFile(path, []byte(before+from+"\n"+table(all)+until+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(path, []byte(before+from+"\n"+table(all, tried, old)+until+after), 0o644) //nolint:gosec // a document
 }
 
-func table(all []breakage) string {
+// table has a row of each breakage: a new one where it was tried, else the old one.
+func table(all, tried []breakage, old string) string {
+	rows := map[string]string{}
+	for line := range strings.Lines(old) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| ["), "]("); ok {
+			rows[name] = line
+		}
+	}
+	for _, one := range tried {
+		rows[one.Name] = fmt.Sprintf("| [%s](../%s/%s.patch) | %s | %s | %s |\n", one.Name, folder, one.Name, one.Title, one.Promise, several(one.Caught))
+	}
 	var b strings.Builder
 	b.WriteString("| breakage | what is wrong with it | promise | caught by |\n|---|---|---|---|\n")
 	for _, one := range all {
-		_, _ = fmt.Fprintf(&b, "| [%s](../%s/%s.patch) | %s | %s | %s |\n", one.Name, folder, one.Name, one.Title, one.Promise, several(one.Caught))
+		b.WriteString(rows[one.Name])
 	}
 	return b.String()
 }

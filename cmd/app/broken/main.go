@@ -46,18 +46,22 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if all, err = share(named(all, *only), *part); err != nil {
+	some, err := share(named(all, *only), *part)
+	if err != nil {
 		return err
 	}
-	if len(all) == 0 {
+	if len(some) == 0 {
 		return fmt.Errorf("no breakage has %q in its name: see %s", *only, folder)
 	}
 	if *sound {
-		if err := unbroken(ctx, *root, all, out); err != nil {
+		if err := unbroken(ctx, *root, some, out); err != nil {
 			return err
 		}
 	}
-	return breakAll(ctx, *root, all, *doc, out)
+	if err := breakAll(ctx, *root, some, out); err != nil || *doc == "" {
+		return err
+	}
+	return document(*doc, all, some)
 }
 
 // atOnce is how many breakages are tried at a time: half of it is waiting for
@@ -65,7 +69,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 const atOnce = 2
 
 // breakAll tries every breakage and says of each what caught it.
-func breakAll(ctx context.Context, root string, all []breakage, doc string, out io.Writer) error {
+func breakAll(ctx context.Context, root string, all []breakage, out io.Writer) error {
 	var mu sync.Mutex // of out and missed
 	var missed []string
 	group, ctx := errgroup.WithContext(ctx)
@@ -94,9 +98,6 @@ func breakAll(ctx context.Context, root string, all []breakage, doc string, out 
 	}
 	if len(missed) > 0 {
 		return fmt.Errorf("the tests stay green although the shop is broken: %s. Write the test that notices", strings.Join(missed, ", "))
-	}
-	if doc != "" {
-		return document(doc, all)
 	}
 	return nil
 }

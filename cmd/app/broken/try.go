@@ -3,16 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/banyan-tree/banyan/internal/patched"
 )
 
 // try applies the breakage to copies and notes which tests noticed. Nobody
@@ -23,7 +23,7 @@ func (b *breakage) try(ctx context.Context, root string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := b.apply(ctx, root, dir)
+	overlay, err := patched.Overlay(ctx, root, b.patch, dir)
 	if err != nil {
 		return err
 	}
@@ -46,46 +46,6 @@ func (b *breakage) try(ctx context.Context, root string) error {
 		}
 	}
 	return nil
-}
-
-// apply copies the files, patches the copies, and writes the overlay that puts
-// them in the place of the originals. It gives the overlay's path.
-func (b *breakage) apply(ctx context.Context, root, dir string) (string, error) {
-	root, err := filepath.Abs(root)
-	if err != nil {
-		return "", err
-	}
-	replace := map[string]string{}
-	for _, file := range b.Files {
-		text, err := os.ReadFile(filepath.Join(root, file)) //nolint:gosec // a file of this repository
-		if err != nil {
-			return "", fmt.Errorf("the patch changes a file that is gone: %w", err)
-		}
-		copied := filepath.Join(dir, file)
-		if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(copied, text, 0o600); err != nil {
-			return "", err
-		}
-		replace[filepath.Join(root, file)] = copied
-	}
-	patch, err := filepath.Abs(b.patch)
-	if err != nil {
-		return "", err
-	}
-	// In a folder that is no repository, git only patches the files that it finds.
-	git := exec.CommandContext(ctx, "git", "apply", "--whitespace=nowarn", patch)
-	git.Dir, git.Env = dir, append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
-	if out, err := git.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the code has moved on and the patch does not fit any more: make the same fault in today's code and write `git diff` into %s\n%s", b.patch, out)
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
 // test runs the tests of a suite. An error says that some failed.

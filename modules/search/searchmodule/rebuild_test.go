@@ -277,6 +277,31 @@ func TestHalfBuiltIndexIsGivenUp(t *testing.T) {
 	})
 }
 
+// Live events reach the index that is being built before the log comes to what was
+// before them: that is passed over.
+func TestRebuildPassesOverWhatIsOld(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		m := openMarket(t, open)
+		old := m.shelf.Events(lamp(0))
+		m.publish(t, old...)
+		m.drain(t)
+		building, err := m.Consumer.Rebuild(t.Context(), time.Time{})
+		require.NoError(t, err)
+		newer := lamp(0)
+		newer.Title, newer.Price, newer.Stock = "Newer lamp", 9900, 7
+		m.publish(t, m.shelf.Events(newer)...)
+		m.drain(t)
+		want := m.answers(t)
+		log, err := envelopes(old...)
+		require.NoError(t, err)
+		require.NoError(t, building.Apply(t.Context(), log))
+		require.NoError(t, building.Finish(t.Context()))
+		require.Equal(t, want, m.answers(t))
+		require.Equal(t, "Newer lamp", want[0].Items[0].Title)
+	})
+}
+
 // What happened since an instant is written again into the index that there is.
 func TestReplayFromAnInstantRepairs(t *testing.T) {
 	t.Parallel()
