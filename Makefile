@@ -15,7 +15,7 @@ run: build ## build the shop and serve it with the demo catalogue, on files belo
 
 .PHONY: build
 build: ## build ./bin/app
-	go build -trimpath -ldflags="-s -w" -o bin/app ./cmd/app
+	go build -ldflags="-s -w" -o bin/app ./cmd/app
 
 .PHONY: test
 test: ## prepare real servers, run every test, and say what could not run (PACKAGES=./… for some)
