@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -42,7 +43,7 @@ func NewTracing(ctx context.Context, service string, b Build) (*Tracing, error) 
 	if !exportWanted(os.Getenv) {
 		return off, nil
 	}
-	exporter, err := autoexport.NewSpanExporter(ctx)
+	exporter, err := newExporter(ctx, os.Getenv)
 	if err != nil {
 		return nil, fmt.Errorf("make the trace exporter from the OTEL_ variables: %w", err)
 	}
@@ -59,6 +60,22 @@ func NewTracing(ctx context.Context, service string, b Build) (*Tracing, error) 
 	// parent-based without it.
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
 	return &Tracing{Provider: provider, Propagator: off.Propagator, Enabled: true, shutdown: provider.Shutdown}, nil
+}
+
+// newExporter makes the exporter that the variables ask for.
+func newExporter(ctx context.Context, getenv func(string) string) (sdktrace.SpanExporter, error) {
+	switch kind := getenv("OTEL_TRACES_EXPORTER"); kind {
+	case "console":
+		return stdouttrace.New()
+	case "", "otlp":
+	default:
+		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER is %q; known: otlp, console, none", kind)
+	}
+	c, err := newCollector(getenv)
+	if err != nil {
+		return nil, err
+	}
+	return otlptrace.New(ctx, c)
 }
 
 func exportWanted(getenv func(string) string) bool {
