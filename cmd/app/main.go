@@ -97,9 +97,10 @@ input was refused (import) or a violation was found (audit).`,
 	s := &settings{}
 	s.flags(root)
 	root.AddCommand(
-		serveCommand(s), importCommand(s), migrateCommand(s), userCommand(s), auditCommand(s),
-		sagaCommand(s), eventsCommand(s), projectionCommand(s), topologyCommand(s), boundariesCommand(), contractsCommand(readSource), configCommand(s), versionCommand(),
+		serveCommand(s), checkCommand(s), importCommand(s), migrateCommand(s), userCommand(s), auditCommand(s),
+		sagaCommand(s), eventsCommand(s), projectionCommand(s), topologyCommand(s), configCommand(s), versionCommand(),
 	)
+	root.AddCommand(sourceCommands()...)
 	wrapArgs(root)
 	return root
 }
