@@ -22,7 +22,7 @@ func (s *shop) deadList(ctx context.Context, c *event.Consumer, limit int) ([]ev
 	if err != nil || s.Broker == nil {
 		return list, err
 	}
-	letters, err := s.Broker.DeadLetters(ctx, c.Name(), limit)
+	letters, err := s.BrokerOf(c.Name()).DeadLetters(ctx, c.Name(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters of %s on the broker: %w", c.Name(), err)
 	}
@@ -46,7 +46,7 @@ func (s *shop) deadShow(ctx context.Context, c *event.Consumer, id string) (even
 	if s.Broker == nil || !errors.Is(missing, fault.NotFound) {
 		return dead, missing
 	}
-	letters, err := s.Broker.DeadLetters(ctx, c.Name(), deadLooked)
+	letters, err := s.BrokerOf(c.Name()).DeadLetters(ctx, c.Name(), deadLooked)
 	if err != nil {
 		return dead, err
 	}
@@ -65,7 +65,7 @@ func (s *shop) deadReplay(ctx context.Context, c *event.Consumer, ids ...string)
 	if err != nil || s.Broker == nil {
 		return n, err
 	}
-	again, err := s.Broker.ReplayDead(ctx, c.Name(), ids...)
+	again, err := s.BrokerOf(c.Name()).ReplayDead(ctx, c.Name(), ids...)
 	return n + int64(again), err
 }
 
@@ -75,7 +75,7 @@ func (s *shop) deadDrop(ctx context.Context, c *event.Consumer, id, reason strin
 	if s.Broker == nil || !errors.Is(err, fault.NotFound) {
 		return err
 	}
-	if err := s.Broker.DropDead(ctx, c.Name(), id); err != nil {
+	if err := s.BrokerOf(c.Name()).DropDead(ctx, c.Name(), id); err != nil {
 		return err
 	}
 	s.log.WarnContext(ctx, "a dead letter was given up", "consumer", c.Name(), "message", id, "reason", reason)

@@ -21,7 +21,7 @@ func topologyCommand(s *settings) *cobra.Command {
 runs, each with who declares it, what it is for, and the topics it is bound to. It
 needs no broker. A module's process declares its own queues when it connects;
 nobody else does.`,
-		Example: "  app topology\n  app topology --modules payments --json",
+		Example: "  app topology\n  app topology --modules payments --json\n  app topology users broker-users >definitions.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.with(cmd, func(_ context.Context, shop *shop) error {
@@ -39,6 +39,36 @@ nobody else does.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the arguments of each queue")
+	cmd.AddCommand(topologyUsersCommand(s))
+	return cmd
+}
+
+func topologyUsersCommand(s *settings) *cobra.Command {
+	var vhost string
+	cmd := &cobra.Command{
+		Use:   "users FILE",
+		Short: "Write the users of the broker and their rights, for RabbitMQ to import",
+		Long: `Users reads a file of lines name:password, the one that amqp.users_file names, and
+prints RabbitMQ's definitions: a virtual host, the exchange of events, and each user
+with its rights. A user with a module's name may make, fill and empty the module's
+own queues, read the streams of the modules it listens to, publish events of its own
+topics, and call others. Any other user may only call. Nothing else is allowed.
+
+It needs no broker. Load what it prints with load_definitions in rabbitmq.conf, or by
+rabbitmqctl import_definitions.`,
+		Example: "  app topology users broker-users >definitions.json\n  app topology users broker-users --vhost shop",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			users, err := rabbit.ReadUsers(args[0])
+			if err != nil {
+				return badSettings{err}
+			}
+			return s.with(cmd, func(_ context.Context, shop *shop) error {
+				return printJSON(cmd.OutOrStdout(), users.Define(vhost, moduleNames(), shop.topology()))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&vhost, "vhost", "shop", "virtual host that the shop has on the broker")
 	return cmd
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,4 +30,45 @@ func TestTopologyOfSomeModules(t *testing.T) {
 	require.Contains(t, out.String(), "rpc.cart")
 	require.Contains(t, out.String(), "events.shipping")
 	require.NotContains(t, out.String(), "payments")
+}
+
+// The users that docker-compose.yml gives the broker are those that the present
+// queues need.
+func TestComposeUsersAreFresh(t *testing.T) {
+	t.Parallel()
+	var out, problems strings.Builder
+	code := execute(t.Context(), []string{"topology", "users", "../../deploy/compose/broker-users", "--data-dir", t.TempDir()}, strings.NewReader(""), &out, &problems)
+	require.Equal(t, exitOK, code, problems.String())
+	recorded, err := os.ReadFile("../../deploy/compose/definitions.json")
+	require.NoError(t, err)
+	require.Equal(t, string(recorded), out.String(), "run: ./bin/app topology users deploy/compose/broker-users >deploy/compose/definitions.json")
+}
+
+func TestTopologyUsersOfABadFile(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"no password": "shop\n", "no name": ":secret-of-tests\n", "empty": "# shop:x\nshop:\n", "twice": "shop:secret-of-tests\nshop:another\n",
+	} {
+		file := filepath.Join(t.TempDir(), "users")
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		var out, problems strings.Builder
+		require.Equal(t, exitUsage, execute(t.Context(), []string{"topology", "users", file}, strings.NewReader(""), &out, &problems), name)
+		require.Contains(t, problems.String(), ", line ", name)
+		require.NotContains(t, problems.String(), "secret-of-tests", name)
+	}
+}
+
+// A module without a line in the file is told at the start, not by a refusal of the
+// broker later.
+func TestModuleWithoutAUser(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, os.WriteFile(file, []byte("shipping:x\n"), 0o600))
+	var out, problems strings.Builder
+	code := execute(t.Context(), []string{
+		"topology", "--data-dir", t.TempDir(), "--modules", "shipping,cart", "--amqp-users-file", file,
+		"--amqp-url", "amqp://nobody:nothing@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32),
+	}, strings.NewReader(""), &out, &problems)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, problems.String(), "amqp.users_file: there is no user cart")
 }

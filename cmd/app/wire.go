@@ -115,7 +115,7 @@ func (s *shop) wire(ctx context.Context) error {
 		if s.Broker == nil {
 			continue
 		}
-		s.Broker.Serve(server, rabbit.Limits{})
+		s.BrokerOf(m.name).Serve(server, rabbit.Limits{})
 		if s.cfg.OverRabbitMQ(m.name) {
 			way, err := s.Over(m.name)
 			if err != nil {
@@ -124,7 +124,9 @@ func (s *shop) wire(ctx context.Context) error {
 			leaving = append(leaving, func() { conn.Remote(way) })
 		}
 	}
-	s.Finish(leaving)
+	if err := s.Finish(leaving); err != nil {
+		return err
+	}
 	if away := func(m string) bool { return !s.cfg.Runs(m) }; !s.serves && slices.ContainsFunc(moduleNames(), away) {
 		s.Dial()
 	}

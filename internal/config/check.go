@@ -64,6 +64,9 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 	if cfg.AMQP.URL != "" && cfg.Ports.SigningKey == "" {
 		add("amqp.url", "needs ports.signing_key as well, the same in every process of the shop; make one with: openssl rand -hex 32")
 	}
+	if cfg.AMQP.URL == "" && cfg.AMQP.Users != "" {
+		add("amqp.users_file", "needs amqp.url as well, the address of the broker")
+	}
 	if cfg.AMQP.URL == "" && len(cfg.Ports.RabbitMQ) > 0 {
 		add("ports.rabbitmq", "needs amqp.url as well, the address of the broker")
 	}

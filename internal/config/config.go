@@ -80,6 +80,7 @@ type AMQP struct {
 	CAFile   string `koanf:"ca_file" doc:"Certificates (PEM) by which the broker is known, for amqps. Empty: those of the system."`
 	CertFile string `koanf:"cert_file" doc:"Our own certificate (PEM), where the broker asks for one; needs amqp.key_file."`
 	KeyFile  string `koanf:"key_file" doc:"Key (PEM) of that certificate."`
+	Users    string `koanf:"users_file" doc:"File with a line module:password for each module that runs here: each then has connections, and a user on the broker, of its own. The user of amqp.url then only calls other modules. Empty: that user does all."`
 }
 
 // Admin is made at start if missing.

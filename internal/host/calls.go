@@ -15,23 +15,6 @@ import (
 // callsAtATime is how many calls of this process to one module may be under way.
 const callsAtATime = 256
 
-// openBroker prepares the way to other processes, where the settings name a broker.
-func (h *Host) openBroker() error {
-	cfg := h.Config.AMQP
-	if cfg.URL == "" {
-		return nil
-	}
-	counters, err := rabbit.NewMetrics(h.Metrics)
-	if err != nil {
-		return fmt.Errorf("register the metrics of RabbitMQ: %w", err)
-	}
-	h.Broker, err = rabbit.New(rabbit.Config{
-		URL: cfg.URL, CAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile,
-		Log: h.Log, Metrics: counters,
-	})
-	return err
-}
-
 // Conn makes the calling end of a module. It answers Unavailable until it is routed.
 func (h *Host) Conn(module string) *port.Conn {
 	return port.NewConn(module, h.telemetry(), port.WithSigner(h.signer))
@@ -62,7 +45,7 @@ func (h *Host) Over(module string) (port.Transport, error) {
 func (h *Host) publish(o *event.Outbox) {
 	h.Bus.Source(o)
 	if h.Broker != nil {
-		h.Broker.Publish(rabbit.Source{Module: o.Module(), Retention: h.Config.Events.Retention})
+		h.BrokerOf(o.Module()).Publish(rabbit.Source{Module: o.Module(), Retention: h.Config.Events.Retention})
 	}
 }
 
@@ -72,7 +55,7 @@ func (h *Host) subscribe(c *event.Consumer) {
 		return
 	}
 	h.Bus.Attend(c)
-	h.Broker.Consume(c)
+	h.BrokerOf(c.Name()).Consume(c)
 }
 
 // routing sends calls over the broker once our own queues are bound: what a start

@@ -55,12 +55,17 @@ type Host struct {
 	Cluster     *database.Cluster
 	Databases   map[string]*database.DB // by module
 	Bus         *event.Bus
-	Broker      *rabbit.Broker // nil: everything stays in this process
+	Broker      *rabbit.Broker // of this process; nil: everything stays in it
 	Sagas       []*saga.Engine // of the modules that have any
 	Projections []*eventstore.Feed
 	Tasks       []run.Task
 	Checks      []audit.Check
 	Probes      []health.Check // of what modules depend on
+
+	users    rabbit.Users              // of the broker; nil: one for all modules
+	brokers  map[string]*rabbit.Broker // of the modules that have users of their own
+	dial     func(url, process string) (*rabbit.Broker, error)
+	unusable error // why a module has no way to the broker
 
 	signer port.Signer
 	heirs  []func(ctx context.Context) error
@@ -92,7 +97,7 @@ func Open(ctx context.Context, d Deps) (_ *Host, err error) {
 		return nil, err
 	}
 	if err := h.openBroker(); err != nil {
-		return nil, fmt.Errorf("amqp.url: %w", err)
+		return nil, err
 	}
 	return h, nil
 }
@@ -147,16 +152,21 @@ func (h *Host) Add(p Part) {
 }
 
 // Finish orders the tasks: first the broker, whose queues are bound before anything
-// else begins, then the calls that leave us, then events, then the modules' own.
-func (h *Host) Finish(leaving []func()) {
+// else begins, then the calls that leave us, then events, then the modules' own. It is an
+// error where a module cannot reach the broker.
+func (h *Host) Finish(leaving []func()) error {
+	if h.unusable != nil {
+		return h.unusable
+	}
 	h.Bus.Retention(h.Config.Events.Retention)
 	h.Checks = append(h.Checks, h.Bus.Checks()...)
 	tasks := h.Bus.Tasks()
 	if h.Broker != nil {
-		h.Bus.Sink(h.Broker.Sink())
-		tasks = append(append(h.Broker.Tasks(), routing(leaving)), tasks...)
+		h.Bus.Sink(toBroker{h})
+		tasks = append(append(h.brokerTasks(), routing(leaving)), tasks...)
 	}
 	h.Tasks = append(tasks, h.Tasks...)
+	return nil
 }
 
 // Attend makes this process a server. One that finds no other takes over at once
@@ -193,6 +203,6 @@ func (h *Host) Watch(r *health.Registry) {
 	}
 	r.Add(h.Probes...)
 	if h.Broker != nil {
-		r.Add(h.Broker.Health())
+		r.Add(h.brokerHealth())
 	}
 }

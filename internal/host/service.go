@@ -156,10 +156,9 @@ func (s Service) wire(ctx context.Context, h *Host) error {
 	}
 	server := h.Server(s.Module)
 	part.Serve(server)
-	h.Broker.Serve(server, rabbit.Limits{})
+	h.BrokerOf(s.Module).Serve(server, rabbit.Limits{})
 	h.Add(part)
-	h.Finish(nil)
-	return nil
+	return h.Finish(nil)
 }
 
 // Run is Main with the process's own arguments and streams; it ends the process.

@@ -51,7 +51,7 @@ func (c *consumption) listen(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := declare(ch, eventTopology(c.inbox.Name(), c.inbox.Topics())); err != nil {
+	if err := s.declare(ch, eventTopology(c.inbox.Name(), c.inbox.Topics())); err != nil {
 		return err
 	}
 	if err := ch.Qos(inHand, 0, false); err != nil {
@@ -81,23 +81,6 @@ func (c *consumption) cancel() {
 	if c.ch != nil {
 		_ = c.ch.Cancel(EventQueue(c.inbox.Name()), false) // the session may be gone
 	}
-}
-
-// exists tells whether the broker has the queue. A question about one that is not
-// there costs its channel.
-func (s *session) exists(queue string) (bool, error) {
-	ch, err := s.conn.Channel()
-	if err != nil {
-		return false, fmt.Errorf("open a channel: %w", err)
-	}
-	_, err = ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-	if notFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for the queue %s: %w", queue, err)
-	}
-	return true, ch.Close()
 }
 
 // take applies events in batches: one transaction and one acknowledgement for all
@@ -147,6 +130,9 @@ func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delive
 	events := make([]event.Envelope, 0, len(batch))
 	for _, d := range batch {
 		e, err := event.Decode(d.Body)
+		if err == nil {
+			err = c.broker.genuine(&d, e)
+		}
 		if err != nil {
 			bad = append(bad, d)
 			continue

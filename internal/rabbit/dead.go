@@ -169,7 +169,7 @@ func (b *Broker) judge(ctx context.Context, module string, limit int, decide fun
 		if v == again && !copied {
 			err = o.publish(ctx, module, []outgoing{{key: EventQueue(module), Publishing: amqp.Publishing{
 				ContentType: d.ContentType, DeliveryMode: amqp.Persistent, MessageId: d.MessageId, Type: d.Type,
-				AppId: d.AppId, Timestamp: d.Timestamp, Body: d.Body,
+				AppId: d.AppId, Timestamp: d.Timestamp, Body: d.Body, UserId: b.user,
 			}}})
 		}
 		if err := errors.Join(err, d.Ack(false)); err != nil {

@@ -99,7 +99,7 @@ func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envel
 			if d.MessageId == mark {
 				return flush(&d)
 			}
-		} else if e, err := event.Decode(d.Body); err == nil { // what is none was put aside when it was new
+		} else if e, err := event.Decode(d.Body); err == nil && published(&d, e) { // what is none was put aside when it was new
 			page = append(page, e)
 		}
 		if unacked == window/2 {

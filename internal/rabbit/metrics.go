@@ -13,6 +13,7 @@ type Metrics struct {
 	blocks   prometheus.Counter
 	lates    prometheus.Counter
 	expiries *prometheus.CounterVec
+	answers  *prometheus.HistogramVec
 	dead     *prometheus.CounterVec
 }
 
@@ -31,11 +32,15 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		expiries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "banyan_rabbitmq_expired_calls_total", Help: "Calls dropped unopened, because their caller had stopped waiting.",
 		}, []string{"module"}),
+		answers: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "banyan_rabbitmq_answered_seconds", Help: "How long calls that came over the broker took here, by the module that answered.",
+			Buckets: []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"module"}),
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "banyan_rabbitmq_dead_letters_total", Help: "Messages put aside because they are no events.",
 		}, []string{"module"}),
 	}
-	return m, errors.Join(reg.Register(m.sessions), reg.Register(m.blocks), reg.Register(m.lates), reg.Register(m.expiries), reg.Register(m.dead))
+	return m, errors.Join(reg.Register(m.sessions), reg.Register(m.blocks), reg.Register(m.lates), reg.Register(m.expiries), reg.Register(m.answers), reg.Register(m.dead))
 }
 
 func (m *Metrics) session(role string) {
@@ -60,6 +65,14 @@ func (m *Metrics) expired(module string) {
 	if m != nil {
 		m.expiries.WithLabelValues(module).Inc()
 	}
+}
+
+// answered gives what observes the answers of a module; nil observes nothing.
+func (m *Metrics) answered(module string) prometheus.Observer {
+	if m == nil {
+		return nil
+	}
+	return m.answers.WithLabelValues(module)
 }
 
 func (m *Metrics) deadLetter(module string) {

@@ -181,7 +181,7 @@ func (b *Broker) declareSources(s *session) error {
 		return err
 	}
 	for _, source := range b.sources {
-		if err := declare(ch, logTopology(source)); err != nil {
+		if err := s.declare(ch, logTopology(source)); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ type Config struct {
 type Broker struct {
 	cfg       Config
 	tls       *tls.Config
+	user      string // who we are on the broker
 	out       *gate[*outbound]
 	in        *gate[*session]
 	served    []*served
@@ -51,7 +52,8 @@ type Broker struct {
 // New makes a broker from settings. Errors: a URL that is none, certificates that
 // cannot be read.
 func New(cfg Config) (*Broker, error) {
-	if _, err := amqp.ParseURI(cfg.URL); err != nil {
+	at, err := amqp.ParseURI(cfg.URL)
+	if err != nil {
 		// What is wrong with it may quote it, and it has a password in it.
 		return nil, errors.New("the broker's address must have the form amqp://user:password@host:5672/vhost (or amqps://)")
 	}
@@ -61,7 +63,7 @@ func New(cfg Config) (*Broker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{cfg: cfg, out: newGate[*outbound](), in: newGate[*session]()}
+	b := &Broker{cfg: cfg, user: at.Username, out: newGate[*outbound](), in: newGate[*session]()}
 	return b, b.readTLS()
 }
 

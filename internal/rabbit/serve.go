@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -26,6 +27,7 @@ type served struct {
 	server *port.Server
 	queue  string
 	limits Limits
+	took   prometheus.Observer
 	places chan struct{} // shared by all sessions: who is at work when one breaks still is
 
 	mu sync.Mutex
@@ -37,6 +39,7 @@ func (b *Broker) Serve(s *port.Server, l Limits) {
 	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 256)
 	b.served = append(b.served, &served{
 		broker: b, server: s, queue: CallQueue(s.Module()), limits: l, places: make(chan struct{}, l.Places),
+		took: b.cfg.Metrics.answered(s.Module()),
 	})
 }
 
@@ -46,7 +49,7 @@ func (s *served) listen(ctx context.Context, on *session) error {
 	if err != nil {
 		return err
 	}
-	if err := declare(ch, callTopology(s.server.Module())); err != nil {
+	if err := on.declare(ch, callTopology(s.server.Module())); err != nil {
 		return err
 	}
 	if err := ch.Qos(s.limits.Prefetch, 0, false); err != nil {
@@ -148,7 +151,11 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 	}
 	// What was begun is finished, also when the process is told to stop: it does so
 	// within the deadline that Dispatch reads from the message.
+	began := time.Now()
 	reply := s.server.Dispatch(context.WithoutCancel(ctx), m)
+	if s.took != nil {
+		s.took.Observe(time.Since(began).Seconds())
+	}
 	if d.ReplyTo == "" {
 		return
 	}

@@ -29,6 +29,8 @@ type session struct {
 	lost chan struct{} // closed when something broke
 	once sync.Once
 	why  error // read after lost
+
+	exchange bool // it was there in this session; known to who declares
 }
 
 // keep holds a session of the role for as long as ctx lasts: it builds one, uses
@@ -146,6 +148,38 @@ func (s *session) discard() {
 func (s *session) hurry(ctx context.Context) (done func()) {
 	stop := context.AfterFunc(ctx, s.discard)
 	return func() { stop() }
+}
+
+// exists tells whether the broker has the queue.
+func (s *session) exists(queue string) (bool, error) {
+	return s.there("queue "+queue, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		return err
+	})
+}
+
+// hasExchange tells whether the broker has it.
+func (s *session) hasExchange(name string) (bool, error) {
+	return s.there("exchange "+name, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, amqp.ExchangeTopic, true, false, false, false, nil)
+	})
+}
+
+// there asks on a channel of its own: a question about what is not there costs its
+// channel.
+func (s *session) there(what string, ask func(*amqp.Channel) error) (bool, error) {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return false, fmt.Errorf("open a channel: %w", err)
+	}
+	err = ask(ch)
+	if notFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the %s: %w", what, err)
+	}
+	return true, ch.Close()
 }
 
 // notFound tells whether the broker has no such queue.

@@ -81,11 +81,17 @@ func age(d time.Duration) string {
 
 // declare makes what is not there yet. What is there with other arguments is an
 // error: nobody changes a queue that messages wait in.
-func declare(ch *amqp.Channel, t Topology) error {
-	if t.Exchange != "" {
-		if err := ch.ExchangeDeclare(t.Exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+func (s *session) declare(ch *amqp.Channel, t Topology) error {
+	if t.Exchange != "" && !s.exchange {
+		// Asked first: who has a user of its own may use the exchange, not make it.
+		there, err := s.hasExchange(t.Exchange)
+		if err == nil && !there {
+			err = ch.ExchangeDeclare(t.Exchange, amqp.ExchangeTopic, true, false, false, false, nil)
+		}
+		if err != nil {
 			return fmt.Errorf("declare the exchange %s: %w", t.Exchange, err)
 		}
+		s.exchange = true
 	}
 	for _, q := range t.Queues {
 		if _, err := ch.QueueDeclare(q.Name, true, false, false, false, amqp.Table(q.Arguments)); err != nil {

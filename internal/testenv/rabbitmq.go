@@ -104,13 +104,18 @@ func (b broker) await() error {
 
 // ask asks the management API for something that has no answer.
 func (b broker) ask(ctx context.Context, method, path string) error {
+	return b.send(ctx, method, path, nil)
+}
+
+func (b broker) send(ctx context.Context, method, path string, what io.Reader) error {
 	if b.admin == "" {
 		return errors.New("BANYAN_TEST_AMQP_ADMIN is not set: the address of the broker's management API")
 	}
-	req, err := http.NewRequestWithContext(ctx, method, b.admin+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, b.admin+path, what)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -156,4 +161,12 @@ func startBroker() (b broker, err error) {
 	b.admin = strings.Replace(admin, "://", who, 1)
 	b.ctl = []string{"docker", "exec", c.GetContainerID(), "rabbitmqctl"}
 	return b, nil
+}
+
+// RabbitMQDefine loads definitions (JSON) into the broker of RabbitMQ. Users are
+// known to the whole broker, so tests that run at a time must mean the same by one.
+func RabbitMQDefine(t testing.TB, definitions string) {
+	t.Helper()
+	b := theBroker(t)
+	require.NoError(t, b.send(t.Context(), http.MethodPost, "/api/definitions", strings.NewReader(definitions)))
 }

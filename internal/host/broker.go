@@ -1,0 +1,108 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/run"
+)
+
+// openBroker prepares the ways to other processes, where the settings name a
+// broker: one for all modules, or one for each where they have users of their own.
+func (h *Host) openBroker() error {
+	cfg := h.Config.AMQP
+	if cfg.URL == "" {
+		return nil
+	}
+	counters, err := rabbit.NewMetrics(h.Metrics)
+	if err != nil {
+		return fmt.Errorf("register the metrics of RabbitMQ: %w", err)
+	}
+	h.dial = func(url, process string) (*rabbit.Broker, error) {
+		return rabbit.New(rabbit.Config{
+			URL: url, CAFile: cfg.CAFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, Process: process,
+			Log: h.Log, Metrics: counters,
+		})
+	}
+	if h.Broker, err = h.dial(cfg.URL, ""); err != nil {
+		return fmt.Errorf("amqp.url: %w", err)
+	}
+	if cfg.Users != "" {
+		if h.users, err = rabbit.ReadUsers(cfg.Users); err != nil {
+			return fmt.Errorf("amqp.users_file: %w", err)
+		}
+		h.brokers = map[string]*rabbit.Broker{}
+	}
+	return nil
+}
+
+// BrokerOf is the way of a module of this process to the broker: its own, where
+// modules have users. That a module has none is told by Finish.
+func (h *Host) BrokerOf(module string) *rabbit.Broker {
+	if h.users == nil {
+		return h.Broker
+	}
+	if b := h.brokers[module]; b != nil {
+		return b
+	}
+	var b *rabbit.Broker
+	url, err := h.users.URL(h.Config.AMQP.URL, module)
+	if err == nil {
+		b, err = h.dial(url, "banyan "+module)
+	}
+	if err != nil {
+		h.unusable = errors.Join(h.unusable, fmt.Errorf("amqp.users_file: %w", err))
+		return h.Broker
+	}
+	h.brokers[module] = b
+	return b
+}
+
+// own gives the modules that have users of their own, in a fixed order.
+func (h *Host) own() []string { return slices.Sorted(maps.Keys(h.brokers)) }
+
+// brokerTasks are the connections of the process, then those of its modules.
+func (h *Host) brokerTasks() []run.Task {
+	tasks := h.Broker.Tasks()
+	for _, module := range h.own() {
+		for _, t := range h.brokers[module].Tasks() {
+			t.Name += " of " + module
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
+// brokerHealth tells of the worst of them.
+func (h *Host) brokerHealth() health.Check {
+	check := h.Broker.Health()
+	return health.Check{Name: check.Name, Run: func(ctx context.Context) (string, error) {
+		said, err := check.Run(ctx)
+		for _, module := range h.own() {
+			if err != nil || said != rabbit.Connected {
+				break
+			}
+			if said, err = h.brokers[module].Health().Run(ctx); said != rabbit.Connected {
+				said = module + ": " + said
+			}
+		}
+		return said, err
+	}}
+}
+
+// toBroker takes the events of each module by the module's own way.
+type toBroker struct{ host *Host }
+
+func (t toBroker) Name() string     { return t.host.Broker.Sink().Name() }
+func (t toBroker) Topics() []string { return nil }
+
+// Deliver gets events of one module at a time.
+func (t toBroker) Deliver(ctx context.Context, events []event.Envelope) error {
+	return t.host.BrokerOf(events[0].Source).Sink().Deliver(ctx, events)
+}
