@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build the shop and serve it with the demo catalogue, on files below ./data
@@ -20,6 +20,18 @@ build: ## build ./bin/app
 .PHONY: test
 test: ## prepare real servers, run every test, and say what could not run (PACKAGES=./… for some)
 	@.ci/test $(PACKAGES)
+
+.PHONY: test/containers
+test/containers: ## what depends on versions of servers, on PostgreSQL 17 and RabbitMQ 4.0 in containers
+	@.ci/containers
+
+.PHONY: test/compose
+test/compose: ## start docker-compose.yml for real, every wiring, and walk through the README against it
+	@.ci/compose
+
+.PHONY: images
+images: ## our images, banyan:local and banyan-payments:local, with the Go of this machine (needs a Docker engine)
+	@deploy/images
 
 .PHONY: storm
 storm: ## the tests of crash, contention and overload at full size (takes long)

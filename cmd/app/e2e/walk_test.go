@@ -21,29 +21,34 @@ func TestWalkThrough(t *testing.T) {
 	blocks := walk(t)
 	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at.With("BANYAN_RATE_LIMIT=on"))
-		out := paste(t, s, blocks)
-		require.Len(t, out, len(blocks), "a block printed nothing or the walk stopped: %q", out)
-
-		require.Contains(t, out[1], `"handle":"fiddle-leaf-fig"`)
-		require.Contains(t, out[1], `"email":"ada@example.com"`)
-		require.Contains(t, lines(out[2]), "confirmed")
-
-		sent := lines(out[3])
-		require.Contains(t, sent[0], `"status":"dispatched"`)
-		require.Contains(t, sent[1], `"status":"delivered"`)
-		require.Contains(t, sent[2], `"status":"delivered"`)
-		require.Contains(t, sent[2], `"history":[`)
-
-		undone := lines(out[4])
-		require.Len(t, undone, 5)
-		require.Equal(t, []string{"cancelled", "cart.empty", "payment.declined"}, undone[1:4])
-		require.Contains(t, undone[0], `"on_hand":`)
-		require.Equal(t, undone[0], undone[4], "the stock came back")
-
-		require.Equal(t, 1, strings.Count(out[5], `"id":`), "one charge: %s", out[5])
-		require.Contains(t, out[5], `"status":"captured"`)
-		require.Contains(t, lines(out[5]), "No violation found.")
+		walked(t, blocks, paste(t, blocks, append(s.Environ(), "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())))
 	})
+}
+
+// walked judges what the blocks of the walk-through printed.
+func walked(t *testing.T, blocks, out []string) {
+	t.Helper()
+	require.Len(t, out, len(blocks), "a block printed nothing or the walk stopped: %q", out)
+
+	require.Contains(t, out[1], `"handle":"fiddle-leaf-fig"`)
+	require.Contains(t, out[1], `"email":"ada@example.com"`)
+	require.Contains(t, lines(out[2]), "confirmed")
+
+	sent := lines(out[3])
+	require.Contains(t, sent[0], `"status":"dispatched"`)
+	require.Contains(t, sent[1], `"status":"delivered"`)
+	require.Contains(t, sent[2], `"status":"delivered"`)
+	require.Contains(t, sent[2], `"history":[`)
+
+	undone := lines(out[4])
+	require.Len(t, undone, 5)
+	require.Equal(t, []string{"cancelled", "cart.empty", "payment.declined"}, undone[1:4])
+	require.Contains(t, undone[0], `"on_hand":`)
+	require.Equal(t, undone[0], undone[4], "the stock came back")
+
+	require.Equal(t, 1, strings.Count(out[5], `"id":`), "one charge: %s", out[5])
+	require.Contains(t, out[5], `"status":"captured"`)
+	require.Contains(t, lines(out[5]), "No violation found.")
 }
 
 // walk gives the blocks of the README that are fenced with "sh walk".
@@ -61,7 +66,7 @@ func walk(t *testing.T) []string {
 
 // paste runs the blocks in one shell, as if they were pasted into a terminal,
 // but strictly, and gives what each printed.
-func paste(t *testing.T, s *shoptest.Server, blocks []string) []string {
+func paste(t *testing.T, blocks, environ []string) []string {
 	t.Helper()
 	const mark = "=== block"
 	script := "set -eu -o pipefail\n" + strings.Join(blocks, "\necho '"+mark+"'\n")
@@ -69,7 +74,7 @@ func paste(t *testing.T, s *shoptest.Server, blocks []string) []string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(s.Environ(), "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())
+	cmd.Env = environ
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "stdout: %s\nstderr: %s", &stdout, &stderr)
