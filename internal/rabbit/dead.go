@@ -52,10 +52,23 @@ func deadLetter(module string, d *amqp.Delivery) DeadLetter {
 
 // reasonOf tells why a message was put aside: it can be read from it again.
 func reasonOf(d *amqp.Delivery) string {
-	if _, err := event.Decode(d.Body); err != nil {
+	e, err := event.Decode(d.Body)
+	if err != nil {
 		return err.Error()
 	}
-	if died(d)["reason"] == "rejected" {
+	exchange, topic := d.Exchange, d.RoutingKey
+	death := died(d)
+	if death != nil { // then the delivery tells how it came to the dead, and the broker's note how before
+		exchange, _ = death["exchange"].(string)
+		keys, _ := death["routing-keys"].([]any)
+		if len(keys) > 0 {
+			topic, _ = keys[0].(string)
+		}
+	}
+	if err := cameBy(exchange, topic, e); err != nil && (death == nil || death["reason"] == "rejected") {
+		return err.Error()
+	}
+	if death["reason"] == "rejected" {
 		return "an older version of the program could not read it, this one can: replay it"
 	}
 	return fmt.Sprintf("delivered more than %d times and never acknowledged: a process may die of it", attemptsOfBroker)
