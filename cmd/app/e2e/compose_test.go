@@ -199,7 +199,7 @@ func TestComposeExtracted(t *testing.T) {
 func TestComposeOthers(t *testing.T) {
 	for _, service := range []string{"app", "app-rabbitmq"} {
 		t.Run(service, func(t *testing.T) {
-					c := compose(t, service)
+			c := compose(t, service)
 			c.walk(t, service)
 		})
 	}
