@@ -30,12 +30,16 @@ func (c *Consumer) Deliver(ctx context.Context, events []Envelope) error {
 			mine = append(mine, e)
 		}
 	}
-	for len(mine) > 0 {
-		n := min(len(mine), batchSize)
-		if err := c.process(ctx, mine[:n], false); err != nil {
+	batch, before := c.take(mine)
+	for done := 0; done < len(batch); {
+		n := min(len(batch)-done, batchSize)
+		if err := c.process(ctx, batch[done:done+n], false); err != nil {
+			if done < before {
+				c.giveBack(batch[done:before])
+			}
 			return fmt.Errorf("deliver events to %s: %w", c.Name(), err)
 		}
-		mine = mine[n:]
+		done += n
 	}
 	return nil
 }
@@ -102,7 +106,7 @@ func (c *Consumer) apply(ctx context.Context, batch []Envelope, retry bool) erro
 	}
 	now := c.now()
 	for _, e := range applied {
-		c.metrics.deliver(c.Name(), now.Sub(e.Time))
+		c.metrics.deliver(c.Name(), now.Sub(e.Time), c.handles(e))
 	}
 	if unblock {
 		raise(c.wake)
@@ -145,6 +149,9 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 	if len(early) > 0 && !retry {
 		if err := c.wait(conn, early); err != nil {
 			return nil, false, err
+		}
+		if !c.carried { // relays keep the order: what is missing is in the log, or was put off elsewhere
+			c.db.AfterCommit(ctx, func() { c.missed.Store(true); raise(c.wake) })
 		}
 	}
 	if err := all.store(ctx, conn); err != nil {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -142,20 +143,28 @@ func (b *Bus) Inherit(ctx context.Context) error {
 func (b *Bus) attend(ctx context.Context, c *Consumer) error {
 	var pause backoff
 	looked := time.Now() // for gaps
+	defer c.settle(ctx)
 	for registered := c.carried; ctx.Err() == nil; {
 		var err error
 		if !registered {
 			if err = b.register(ctx, c); err == nil {
 				registered = true
+				c.putOffFrom(true)
 			}
 		}
 		worked := false
 		if err == nil {
 			worked, err = b.retry(ctx, c)
 		}
+		if err == nil {
+			err = c.flush(ctx)
+		}
+		if err == nil && c.missed.Swap(false) {
+			err = b.closeGaps(ctx, c, 0)
+		}
 		if err == nil && time.Since(looked) > c.GapPatience {
 			looked = time.Now()
-			err = b.closeGaps(ctx, c)
+			err = b.closeGaps(ctx, c, c.GapPatience)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -196,7 +205,8 @@ func (b *Bus) Drain(ctx context.Context) error {
 			}
 		}
 		for _, c := range b.consumers {
-			if _, err := b.retry(ctx, c); err != nil && ctx.Err() == nil {
+			_, err := b.retry(ctx, c)
+			if err = errors.Join(err, c.flush(ctx)); err != nil && ctx.Err() == nil {
 				b.log.WarnContext(ctx, "inbox", "consumer", c.Name(), "error", err)
 			}
 		}

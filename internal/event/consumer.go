@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -45,7 +47,11 @@ type Consumer struct {
 	wake     chan struct{} // raised where a pending event may have become due
 	metrics  *metrics
 	log      *slog.Logger
-	carried  bool // by a transport
+	carried  bool        // by a transport
+	missed   atomic.Bool // an event came before its turn, although its log is at hand
+
+	putting sync.Mutex
+	later   putOff
 }
 
 // NewConsumer makes the consumer of the module that owns db; its name is the module's.

@@ -38,8 +38,8 @@ func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, err
 // there: an older version of the program, which did not know this consumer,
 // relayed them during a rolling start. Where retention has dropped the beginning
 // of an aggregate that the consumer never met, it starts with what is left.
-func (b *Bus) closeGaps(ctx context.Context, c *Consumer) error {
-	found, err := c.gaps(ctx, c.GapPatience)
+func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration) error {
+	found, err := c.gaps(ctx, patience)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return c.Deliver(ctx, missing)
+	return c.process(ctx, missing, false)
 }
 
 // startAt begins an aggregate in the middle, if the log proves that the

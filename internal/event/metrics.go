@@ -28,7 +28,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		lost:      counter("lanes_lost_total", "Lanes of an outbox that another relay had taken over when this one wanted to write: nothing of them was marked.", "module"),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "banyan", Subsystem: "events", Name: "lag_seconds",
-			Help:    "From the recording of an event to its commit at the consumer.",
+			Help:    "From the recording of an event that the consumer handles to its commit there.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600},
 		}, []string{"consumer"}),
 	}
@@ -46,9 +46,13 @@ func (m *metrics) publish(module string, n int) {
 	}
 }
 
-func (m *metrics) deliver(consumer string, lag time.Duration) {
-	if m != nil {
-		m.delivered.WithLabelValues(consumer).Inc()
+// deliver counts an event; the lag of one that has no effect tells nothing.
+func (m *metrics) deliver(consumer string, lag time.Duration, effect bool) {
+	if m == nil {
+		return
+	}
+	m.delivered.WithLabelValues(consumer).Inc()
+	if effect {
 		m.lag.WithLabelValues(consumer).Observe(max(lag, 0).Seconds())
 	}
 }

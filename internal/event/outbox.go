@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 
@@ -28,12 +29,22 @@ type Outbox struct {
 	ids     id.Source
 	wake    chan struct{} // raised by a commit, drained by the relay
 	metrics *metrics
-	kept    []string // topics whose last event of each aggregate no retention drops
+	kept    []string      // topics whose last event of each aggregate no retention drops
+	gather  time.Duration // how long events wait for others to travel with
 }
 
 // NewOutbox makes the outbox of the module that owns db.
 func NewOutbox(db *database.DB, now clock.Clock, ids id.Source) *Outbox {
 	return &Outbox{db: db, now: now, ids: ids, wake: make(chan struct{}, 1)}
+}
+
+// Gather makes events that follow others closely wait up to d, so that many are
+// claimed, applied and marked together; one that comes alone goes at once. It is for
+// events that nobody waits for who looks at a clock: what they cost falls with d.
+// Set it up before the outbox is used.
+func (o *Outbox) Gather(d time.Duration) *Outbox {
+	o.gather = d
+	return o
 }
 
 // Module that publishes through this outbox.

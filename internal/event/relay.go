@@ -23,6 +23,9 @@ const (
 	// does not: its events would only be late.
 	gatherFrom = 8
 	gatherMost = 5 * time.Millisecond
+	// Outbox.Gather waits where the pass before began less than this many times as
+	// long ago.
+	gatherWithin = 10
 )
 
 // relay sends what is in one outbox.
@@ -43,9 +46,17 @@ func newRelay(b *Bus, o *Outbox) *relay {
 // run passes whenever a commit wakes it, and each second.
 func (r *relay) run(ctx context.Context) error {
 	var pause backoff
+	var began time.Time
 	woken := false
 	for ctx.Err() == nil {
-		began := time.Now()
+		if woken {
+			// Close behind the last pass more are to be expected soon.
+			if o := r.outbox; o.gather > 0 && time.Since(began) < gatherWithin*o.gather {
+				sleep(ctx, o.gather, nil)
+			}
+			drained(r.outbox.wake) // what was committed by now is in this pass
+		}
+		began = time.Now()
 		again, err := r.pass(ctx, woken)
 		woken = false
 		switch {
@@ -63,7 +74,7 @@ func (r *relay) run(ctx context.Context) error {
 		case again == flowing:
 			pause = 0
 			sleep(ctx, min(time.Since(began), gatherMost), nil)
-			woken = sleep(ctx, 0, r.outbox.wake)
+			woken = drained(r.outbox.wake)
 		default:
 			pause = 0
 		}
@@ -215,6 +226,16 @@ func (r *relay) keepHold(ctx context.Context, h hold) (stop func()) {
 	return func() {
 		timer.Stop()
 		close(done)
+	}
+}
+
+// drained takes back a wake-up call, and tells whether there was one.
+func drained(wake <-chan struct{}) bool {
+	select {
+	case <-wake:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -21,6 +21,9 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 )
 
+// gather is how long news wait for others to travel with; search shows a level a moment later; what is sold is asked here.
+const gather = 50 * time.Millisecond
+
 // Deps is what inventory needs.
 type Deps struct {
 	DB      *database.DB
@@ -42,7 +45,7 @@ type Module struct {
 
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).KeepLatest(inventory.Topic) // its events carry the whole state
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).Gather(gather).KeepLatest(inventory.Topic) // its events carry the whole state
 	if d.HoldTTL <= 0 {
 		d.HoldTTL = inventory.HoldTTL
 	}

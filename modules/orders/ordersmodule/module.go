@@ -35,6 +35,9 @@ import (
 // seconds costs nothing.
 const lease = 10 * time.Second
 
+// gather is how long news wait for others to travel with; what follows a confirmation takes hours: nobody sees whether the parcel is begun at once.
+const gather = 20 * time.Millisecond
+
 // Deps are what the module requires. Metrics may be nil.
 type Deps struct {
 	DB       *database.DB
@@ -80,7 +83,7 @@ func New(d Deps) (*Module, error) {
 	}
 	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Lease(lease))
 	keys := idempotency.New(d.DB, d.Now)
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).Gather(gather)
 	service := core.NewService(core.Deps{
 		Store: store.Store{DB: d.DB}, Events: outbox, Sagas: sagas, Keys: keys,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency, Decided: decided,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,6 +35,9 @@ type Provider struct {
 	APIKey        string
 	WebhookSecret string // shared with the provider; empty: no webhook is believed
 }
+
+// gather is how long news wait for others to travel with; nobody waits for the news of a payment: the checkout has the answer.
+const gather = 20 * time.Millisecond
 
 // Deps is what payments need. Their neighbours reach them by events only.
 type Deps struct {
@@ -74,7 +78,7 @@ func New(d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payments: %w", err)
 	}
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).Gather(gather)
 	svc := core.New(core.Deps{
 		Store: store.New(d.DB), Provider: sandboxclient.New(d.Provider.BaseURL, d.Provider.APIKey, guard), Outbox: outbox,
 		Now: d.Now, NewID: d.NewID, Log: d.Log, Observer: counters, WebhookSecret: d.Provider.WebhookSecret,

@@ -23,6 +23,9 @@ const (
 	webhookLease   = 10 * time.Second
 	webhookBatch   = 16
 	longestBackOff = 5 * time.Minute
+	// Webhooks that follow others closely wait this long for more, and go together.
+	webhookGather = 50 * time.Millisecond
+	webhookSoon   = time.Second
 )
 
 // Sign makes the header Sandbox-Signature of a webhook: when it was signed, and
@@ -45,7 +48,19 @@ type webhookRow struct {
 func (s *Sandbox) sendWebhooks(ctx context.Context) error {
 	tick := time.NewTicker(webhookPoll)
 	defer tick.Stop()
+	var began time.Time
 	for {
+		if s.Now().Sub(began) < webhookSoon {
+			select {
+			case <-ctx.Done():
+			case <-time.After(webhookGather):
+			}
+		}
+		select {
+		case <-s.wake: // whatever it was is sent now
+		default:
+		}
+		began = s.Now()
 		if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "webhooks of the sandbox wait", "error", err)
 		}

@@ -4,6 +4,7 @@ package shippingmodule
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +20,9 @@ import (
 	"github.com/banyan-tree/banyan/modules/shipping/internal/core"
 	"github.com/banyan-tree/banyan/modules/shipping/internal/store"
 )
+
+// gather is how long news wait for others to travel with; what follows a shipment is done by people.
+const gather = 20 * time.Millisecond
 
 // Deps is what shipping needs.
 type Deps struct {
@@ -41,7 +45,7 @@ type Module struct {
 
 // New puts the module together. It touches no database.
 func New(d Deps) (*Module, error) {
-	outbox := event.NewOutbox(d.DB, d.Now, d.NewID)
+	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).Gather(gather)
 	svc := core.New(store.New(d.DB), outbox, core.Rates{Currency: d.Currency}, d.Now, d.NewID)
 
 	consumer := event.NewConsumer(d.DB, d.Now)

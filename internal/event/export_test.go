@@ -1,0 +1,8 @@
+package event
+
+// PutOff makes a consumer put off what nobody handles without anybody attending to
+// it: what a crash would take stays undone.
+func (c *Consumer) PutOff() { c.putOffFrom(true) }
+
+// PutOffMost is how many events wait at most.
+const PutOffMost = putOffMost

@@ -1,0 +1,155 @@
+package event_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/event"
+)
+
+// unhandled publishes the next event of each of n aggregates, of a type that nobody
+// handles.
+func (b *bundle) unhandled(t *testing.T, n int, version int64) {
+	t.Helper()
+	require.NoError(t, b.source.Atomic(t.Context(), func(ctx context.Context) error {
+		for i := range n {
+			if err := b.outbox.Publish(ctx, other.New(fmt.Sprint("a", i), version, counted{N: version})); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// relayed brings what is unsent to the consumer, and does not attend to it.
+func (b *bundle) relayed(t *testing.T) {
+	t.Helper()
+	bus, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
+	bus.Source(b.outbox)
+	bus.Sink(b.consumer)
+	require.NoError(t, bus.Drain(t.Context()))
+}
+
+func (s shop) cursors(t *testing.T) (n int) {
+	t.Helper()
+	require.NoError(t, s.target.Conn(t.Context()).Raw(`SELECT count(*) FROM inbox_cursors WHERE version > 0`).Scan(&n).Error)
+	return n
+}
+
+func TestEventsThatNobodyHandlesMoveTheirCursorsTogether(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.consumer.PutOff()
+		b.unhandled(t, 10, 1)
+		b.relayed(t)
+		require.Zero(t, s.cursors(t), "all of them wait")
+		b.publish(t, "b", 1)
+		b.relayed(t)
+		require.Equal(t, upTo(1), s.effects(t, "b"))
+		require.Equal(t, 11, s.cursors(t), "they went with the one that has an effect")
+
+		b.unhandled(t, 10, 2)
+		b.relayed(t)
+		b.publish(t, "a1", 3)
+		b.relayed(t)
+		require.Equal(t, []int64{3}, s.effects(t, "a1"), "behind the one before it, which was put off")
+	})
+}
+
+func TestNoMoreThanSoManyArePutOff(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.consumer.PutOff()
+		b.unhandled(t, event.PutOffMost+10, 1)
+		b.relayed(t)
+		require.NotZero(t, s.cursors(t))
+		b.drain(t)
+		require.Equal(t, event.PutOffMost+10, s.cursors(t), "who drains moves them all")
+	})
+}
+
+func TestAttendedCursorsAreMovedSoonAndBeforeTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		stop := b.start(t)
+		require.Eventually(t, func() bool { return registered(t, s) }, 20*time.Second, 5*time.Millisecond)
+		b.unhandled(t, 5, 1)
+		require.Eventually(t, func() bool { return s.cursors(t) == 5 }, 20*time.Second, 10*time.Millisecond)
+		b.unhandled(t, 20, 2) // the first of 15 of them is missing: these wait in the inbox
+		require.Eventually(t, func() bool {
+			stats, err := b.bus.Stats(t.Context())
+			return err == nil && stats.Sources[0].Unsent == 0
+		}, 20*time.Second, 5*time.Millisecond)
+		stop()
+		stats, err := b.bus.Stats(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 15, stats.Consumers[0].Pending)
+		require.Equal(t, 5, s.cursors(t))
+	})
+}
+
+// A crash takes cursors that were not moved yet. The next event of each aggregate
+// finds the gap, and what is missing is in the log.
+func TestCrashBeforeCursorsAreMovedLosesNothing(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		const aggregates = 30
+		first := s.instance(t)
+		require.NoError(t, first.consumer.Register(t.Context(), first.consumer.Topics()))
+		first.consumer.PutOff()
+		first.unhandled(t, aggregates, 1)
+		first.relayed(t)
+		require.Zero(t, s.cursors(t), "they are all lost")
+
+		second := s.instance(t)
+		second.consumer.GapPatience = time.Hour // nobody waits for it
+		second.start(t)
+		for i := range aggregates {
+			second.publish(t, fmt.Sprint("a", i), 2)
+		}
+		require.Eventually(t, func() bool {
+			var n int
+			err := s.target.Conn(t.Context()).Raw(`SELECT count(*) FROM effects`).Scan(&n).Error
+			return err == nil && n == aggregates
+		}, 30*time.Second, 10*time.Millisecond)
+		second.drain(t)
+		for i := range aggregates {
+			require.Equal(t, []int64{2}, s.effects(t, fmt.Sprint("a", i)))
+		}
+		dead, err := second.consumer.DeadList(t.Context(), 10)
+		require.NoError(t, err)
+		require.Empty(t, dead)
+	})
+}
+
+// Events that follow each other closely travel together where the outbox gathers.
+func TestGatheredEventsTravelTogether(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		const events = 20
+		b := s.instance(t)
+		b.outbox.Gather(500 * time.Millisecond)
+		var deliveries, came atomic.Int64
+		many := event.NewConsumer(s.source, clock.System)
+		event.OnMany(many, happened, func(_ context.Context, all []event.Happened[counted]) error {
+			deliveries.Add(1)
+			came.Add(int64(len(all)))
+			return nil
+		})
+		b.bus.Subscribe(many)
+		b.start(t)
+		for v := range int64(events) {
+			b.publish(t, "a", v+1)
+		}
+		require.Eventually(t, func() bool { return came.Load() == events }, 30*time.Second, 10*time.Millisecond)
+		require.Less(t, deliveries.Load(), int64(events/2))
+		b.drain(t)
+		require.Equal(t, upTo(events), s.effects(t, "a"))
+	})
+}
