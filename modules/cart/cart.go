@@ -28,7 +28,8 @@ const (
 type Service interface {
 	// Open makes an empty guest cart and gives its secret token.
 	Open(ctx context.Context, req OpenRequest) (OpenReply, error)
-	// Get gives the cart with current prices; an empty one where there is none.
+	// Get gives the cart with current prices, unless they are not wanted; an empty
+	// one where there is none.
 	// May be repeated. Codes: UnknownToken.
 	Get(ctx context.Context, req GetRequest) (Cart, error)
 	// SetItem sets how many of a SKU are in the cart, 1..MaxQuantity. Repeating it changes
@@ -62,7 +63,8 @@ type OpenReply struct {
 
 // GetRequest names a cart.
 type GetRequest struct {
-	Owner Owner `json:"owner"`
+	Owner    Owner `json:"owner"`
+	Unpriced bool  `json:"unpriced,omitempty"` // whoever prices the lines for itself saves a look-up
 }
 
 // SetItemRequest sets a quantity.

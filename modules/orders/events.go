@@ -19,6 +19,17 @@ type OrderConfirmed struct {
 	Lines          []Line      `json:"lines"`
 	Total          money.Money `json:"total"`
 	PaymentID      string      `json:"payment_id"`
+	// Basket is what it takes out of its owner's cart. Events of before carts
+	// listened to it have none.
+	Basket []Taken `json:"basket,omitempty"`
+}
+
+// Taken is a line of a cart as it was when it was ordered. A line that was set
+// since has a higher revision, and is wanted again.
+type Taken struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+	Revision int64  `json:"revision"`
 }
 
 // OrderEnded says that an order was rejected or cancelled, or was delivered.

@@ -18,6 +18,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/cart/internal/core"
 	"github.com/banyan-tree/banyan/modules/cart/internal/store"
 	"github.com/banyan-tree/banyan/modules/catalog"
+	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/pricing"
 )
 
@@ -49,10 +50,13 @@ func New(d Deps) (*Module, error) {
 		Store: store.New(d.DB, d.Now, d.NewID), Catalog: d.Catalog, Pricing: d.Pricing,
 		Now: d.Now, NewID: d.NewID, NewToken: core.Token, Currency: d.Currency, Log: d.Log,
 	})
-	return &Module{Service: svc, Tasks: []run.Task{{Name: "cart.purge", Run: svc.Purge}}}, nil
+	consumer := event.NewConsumer(d.DB, d.Now)
+	event.On(consumer, orders.WasConfirmed, svc.OnOrderConfirmed)
+
+	return &Module{Service: svc, Consumer: consumer, Tasks: []run.Task{{Name: "cart.purge", Run: svc.Purge}}}, nil
 }
 
 // Migrations of everything that the cart keeps.
 func Migrations() []database.Migrations {
-	return []database.Migrations{migrations.Of("cart")}
+	return []database.Migrations{migrations.Of("cart"), event.InboxMigrations()}
 }

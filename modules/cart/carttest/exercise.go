@@ -108,6 +108,12 @@ func usersCart(t *testing.T, h Harness) {
 	require.Equal(t, money.Of(2*50+3*1999, "USD"), c.Subtotal)
 	require.Equal(t, money.Of(50, "USD"), *c.Lines[0].UnitPrice)
 	require.Equal(t, money.Of(100, "USD"), *c.Lines[0].Total)
+	plain, err := h.Service.Get(User(o.UserID), cart.GetRequest{Owner: o, Unpriced: true})
+	require.NoError(t, err)
+	require.Equal(t, money.Zero("USD"), plain.Subtotal)
+	for i, l := range plain.Lines {
+		require.Equal(t, cart.Line{SKU: l.SKU, Title: c.Lines[i].Title, Quantity: c.Lines[i].Quantity, Revision: c.Lines[i].Revision}, l)
+	}
 	require.NotEmpty(t, c.Lines[0].Title)
 	require.False(t, c.UpdatedAt.IsZero())
 

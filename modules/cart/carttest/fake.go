@@ -109,7 +109,14 @@ func (f *Fake) Get(ctx context.Context, req cart.GetRequest) (cart.Cart, error) 
 		return cart.Cart{}, err
 	}
 	defer f.mu.Unlock()
-	return f.show(c), nil
+	shown := f.show(c)
+	if req.Unpriced {
+		shown.Subtotal = money.Zero(shown.Subtotal.Currency)
+		for i := range shown.Lines {
+			shown.Lines[i].UnitPrice, shown.Lines[i].Total = nil, nil
+		}
+	}
+	return shown, nil
 }
 
 // SetItem implements cart.Service.

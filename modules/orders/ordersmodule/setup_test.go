@@ -171,6 +171,18 @@ func (b *bundle) deliver(orderID string) {
 	b.shipment(shipping.ShipmentDelivered, orderID)
 }
 
+// basket gives what the confirmation of an order says that it takes out of its cart.
+func (b *bundle) basket(orderID string) []orders.Taken {
+	b.t.Helper()
+	var data string
+	err := b.db.Conn(context.Background()).
+		Raw("SELECT data FROM outbox WHERE aggregate_id = ? AND type = ?", orderID, orders.WasConfirmed.Name()).Scan(&data).Error
+	require.NoError(b.t, err)
+	var confirmed orders.OrderConfirmed
+	require.NoError(b.t, json.Unmarshal([]byte(data), &confirmed))
+	return confirmed.Basket
+}
+
 // published gives the types of the events about an order, in order of version,
 // and checks that versions count from 1 without gaps.
 func (b *bundle) published(orderID string) []string {

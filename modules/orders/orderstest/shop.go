@@ -48,6 +48,9 @@ const (
 // Price of every SKU; shipping costs 500 and tax is a tenth.
 const Price = 1999
 
+// Revision of every line of a cart.
+const Revision = 7
+
 // Free is the promotion that makes an order cost nothing.
 const Free = "FREE"
 
@@ -86,7 +89,7 @@ func (s *Shop) Fill(user string, items ...cart.CartRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, i := range items {
-		s.carts[user] = append(s.carts[user], cart.Line{SKU: i.SKU, Title: "A " + i.SKU, Quantity: i.Quantity})
+		s.carts[user] = append(s.carts[user], cart.Line{SKU: i.SKU, Title: "A " + i.SKU, Quantity: i.Quantity, Revision: Revision})
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *Service) Get(ctx context.Context, req cart.GetRequest) (cart.Cart, erro
 	if !ok && owner.UserID == "" {
 		return cart.Cart{}, unknownToken()
 	}
-	return s.priced(ctx, c)
+	return s.shown(ctx, c, !req.Unpriced)
 }
 
 // SetItem implements cart.Service.
@@ -129,6 +129,10 @@ func (s *Service) forSale(ctx context.Context, sku string) error {
 
 // priced shows a cart with what its lines are called and cost now.
 func (s *Service) priced(ctx context.Context, c Cart) (cart.Cart, error) {
+	return s.shown(ctx, c, true)
+}
+
+func (s *Service) shown(ctx context.Context, c Cart, withPrices bool) (cart.Cart, error) {
 	out := cart.Cart{Lines: []cart.Line{}, Subtotal: money.Zero(s.Currency), UpdatedAt: c.UpdatedAt}
 	if len(c.Lines) == 0 {
 		return out, nil
@@ -141,9 +145,11 @@ func (s *Service) priced(ctx context.Context, c Cart) (cart.Cart, error) {
 	if err != nil {
 		return cart.Cart{}, err
 	}
-	prices, err := s.prices(ctx, skus)
-	if err != nil {
-		return cart.Cart{}, err
+	var prices map[string]money.Money
+	if withPrices {
+		if prices, err = s.prices(ctx, skus); err != nil {
+			return cart.Cart{}, err
+		}
 	}
 	for _, l := range c.Lines {
 		line := cart.Line{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision, Title: titles[l.SKU]}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/cart"
+	"github.com/banyan-tree/banyan/modules/orders"
 )
 
 const (
@@ -87,15 +89,33 @@ func (s *Service) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.
 		return cart.CheckOutReply{}, fault.Invalid.Errorf("order_id is missing").WithField("/order_id", "missing")
 	}
 	return cart.CheckOutReply{}, s.Store.Atomic(ctx, func(ctx context.Context) error {
-		if isNew, err := s.Store.AddCheckout(ctx, req.OrderID); err != nil || !isNew {
-			return err
-		}
-		c, ok, err := s.Store.Lock(ctx, owner)
-		if err != nil || !ok {
-			return err
-		}
-		return s.takeOut(ctx, c, req.Items)
+		return s.checkOut(ctx, owner, req.OrderID, req.Items)
 	})
+}
+
+// OnOrderConfirmed takes what an order bought out of its owner's cart. An order of
+// before carts listened says nothing of its basket: it calls CheckOut.
+func (s *Service) OnOrderConfirmed(ctx context.Context, _ event.Meta, e orders.OrderConfirmed) error {
+	if len(e.Basket) == 0 {
+		return nil
+	}
+	bought := make([]cart.CartRef, len(e.Basket))
+	for i, t := range e.Basket {
+		bought[i] = cart.CartRef(t)
+	}
+	return s.checkOut(ctx, Owner{UserID: e.UserID}, e.OrderID, bought)
+}
+
+// checkOut is done once per order, in the transaction of ctx.
+func (s *Service) checkOut(ctx context.Context, owner Owner, orderID string, bought []cart.CartRef) error {
+	if isNew, err := s.Store.AddCheckout(ctx, orderID); err != nil || !isNew {
+		return err
+	}
+	c, ok, err := s.Store.Lock(ctx, owner)
+	if err != nil || !ok {
+		return err
+	}
+	return s.takeOut(ctx, c, bought)
 }
 
 // takeOut lowers the lines by what was bought; what was added since stays.

@@ -8,7 +8,6 @@ import (
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/saga"
-	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/inventory"
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/payments"
@@ -44,7 +43,7 @@ func (s *Service) checkout() saga.Definition[Checkout] {
 			{Name: "authorise the payment", Do: s.authorise, Undo: s.void, Attempts: brief, Deadline: authoriseDeadline},
 			{Name: "commit the stock", Do: s.commitStock, Attempts: patient},
 		},
-		Finish:  s.confirm, // and start to empty the cart
+		Finish:  s.confirm,
 		Fail:    s.reject,
 		Timeout: checkoutTimeout,
 	}
@@ -55,7 +54,7 @@ func (s *Service) checkout() saga.Definition[Checkout] {
 type Checkout struct {
 	UserID         string              `json:"user_id"`
 	Items          []pricing.QuoteItem `json:"items"`
-	Basket         []cart.CartRef      `json:"basket"` // the cart's lines as they were ordered
+	Basket         []orders.Taken      `json:"basket"` // the cart's lines as they were ordered
 	Country        string              `json:"country"`
 	ShippingMethod string              `json:"shipping_method"`
 	PromoCode      string              `json:"promo_code,omitempty"`
@@ -166,16 +165,13 @@ func (s *Service) confirm(ctx context.Context, id string, c *Checkout) error {
 		return err
 	}
 	c.Token = ""
-	if err := order.Confirm(bill, c.PaymentID, s.now()); err != nil {
+	if err := order.Confirm(bill, c.PaymentID, c.Basket, s.now()); err != nil {
 		return err
 	}
 	if err := s.save(ctx, order); err != nil {
 		return err
 	}
-	if err := s.answer(ctx, order, c); err != nil {
-		return err
-	}
-	return s.startEmptyingCart(ctx, order, c.Basket)
+	return s.answer(ctx, order, c)
 }
 
 // answer writes down what the request that placed the order is answered.

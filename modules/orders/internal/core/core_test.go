@@ -55,7 +55,7 @@ func TestOrderGoesOnlyForward(t *testing.T) {
 			var err error
 			switch rapid.SampledFrom([]string{"confirm", "reject", "cancel", "ship", "deliver"}).Draw(t, "what") {
 			case "confirm":
-				err = o.Confirm(Bill{}, "pay-1", at)
+				err = o.Confirm(Bill{}, "pay-1", nil, at)
 			case "reject":
 				err = o.Reject(orders.PriceUnknown, "no", at)
 			case "cancel":
@@ -86,7 +86,7 @@ func TestDeliveryThatOvertakesThePayment(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
 	o := newOrder("order-1", "USD", orders.PlaceRequest{}, cart.Cart{}, at)
-	require.NoError(t, o.Confirm(Bill{}, "pay-1", at))
+	require.NoError(t, o.Confirm(Bill{}, "pay-1", nil, at))
 	require.NoError(t, o.Deliver(at))
 	require.Equal(t, orders.Confirmed, o.Status)
 	require.NoError(t, o.Ship(at))

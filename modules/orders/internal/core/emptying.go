@@ -8,8 +8,9 @@ import (
 	"github.com/banyan-tree/banyan/modules/cart"
 )
 
-// Emptying takes what a confirmed order bought out of its owner's cart. It is a
-// saga of its own: it must outlive a crash, but its failure undoes no order.
+// Emptying takes what a confirmed order bought out of its owner's cart. Nobody
+// starts one any more: carts listen to the confirmation. Those that an earlier
+// version started, or starts beside this one, are brought to their end.
 type Emptying struct {
 	UserID  string         `json:"user_id"`
 	OrderID string         `json:"order_id"`
@@ -22,10 +23,6 @@ func (s *Service) emptyingCart() saga.Definition[Emptying] {
 		Steps:   []saga.Step[Emptying]{{Name: "empty the cart", Do: s.emptyCart, Attempts: persistent}},
 		Timeout: 24 * time.Hour,
 	}
-}
-
-func (s *Service) startEmptyingCart(ctx context.Context, order *Order, basket []cart.CartRef) error {
-	return s.emptyings.Start(ctx, s.newID(), Emptying{UserID: order.UserID, OrderID: order.ID, Items: basket})
 }
 
 func (s *Service) emptyCart(ctx context.Context, _ string, e *Emptying) error {

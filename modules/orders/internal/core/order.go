@@ -43,8 +43,9 @@ func newOrder(id, currency string, req orders.PlaceRequest, basket cart.Cart, at
 }
 
 // Confirm ends a good checkout: the order is priced and will be paid by this
-// payment; by none if it costs nothing or its wallet holds the money.
-func (o *Order) Confirm(b Bill, paymentID string, at time.Time) error {
+// payment; by none if it costs nothing or its wallet holds the money. It takes the
+// basket out of its owner's cart.
+func (o *Order) Confirm(b Bill, paymentID string, basket []orders.Taken, at time.Time) error {
 	if err := o.from(orders.Pending); err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (o *Order) Confirm(b Bill, paymentID string, at time.Time) error {
 	record(o, orders.WasConfirmed, orders.OrderConfirmed{
 		OrderID: o.ID, Number: o.Number, UserID: o.UserID, Address: o.ShippingAddress,
 		ShippingMethod: o.ShippingMethod, WeightGrams: o.WeightGrams, Lines: o.Lines,
-		Total: o.Totals.Total, PaymentID: o.PaymentID,
+		Total: o.Totals.Total, PaymentID: o.PaymentID, Basket: basket,
 	})
 	return nil
 }

@@ -28,7 +28,7 @@ func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Or
 	if err := s.busy(); err != nil {
 		return orders.Order{}, err
 	}
-	basket, err := s.cart.Get(ctx, cart.GetRequest{Owner: cart.Owner{UserID: req.UserID}})
+	basket, err := s.cart.Get(ctx, cart.GetRequest{Owner: cart.Owner{UserID: req.UserID}, Unpriced: true})
 	if err != nil {
 		return orders.Order{}, fmt.Errorf("read the cart: %w", err)
 	}
@@ -96,9 +96,9 @@ func (s *Service) place(ctx context.Context, req orders.PlaceRequest, basket car
 	for _, l := range order.Lines {
 		items = append(items, pricing.QuoteItem{SKU: l.SKU, Quantity: l.Quantity})
 	}
-	lines := make([]cart.CartRef, 0, len(basket.Lines))
+	lines := make([]orders.Taken, 0, len(basket.Lines))
 	for _, l := range basket.Lines {
-		lines = append(lines, cart.CartRef{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision})
+		lines = append(lines, orders.Taken{SKU: l.SKU, Quantity: l.Quantity, Revision: l.Revision})
 	}
 	var awaited *port.IdempotencyKey
 	if key := port.IdempotencyKeyFrom(ctx); req.WaitMillis > 0 && !key.IsZero() {
