@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 )
 
 const (
@@ -101,17 +101,15 @@ func (all cursors) store(ctx context.Context, conn *gorm.DB) error {
 	slices.SortFunc(rows, func(a, b *cursor) int { // one order for all, so that nobody deadlocks
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.AggregateID, b.AggregateID))
 	})
-	stored := conn.WithContext(ctx).Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "consumer"}, {Name: "topic"}, {Name: "aggregate_id"}},
-		DoUpdates: clause.Assignments(map[string]any{
-			"version":  gorm.Expr("excluded.version"),
-			"previous": gorm.Expr("excluded.previous"),
-			"blocked":  gorm.Expr("inbox_cursors.blocked OR excluded.blocked"),
-		}),
-		Where: clause.Where{Exprs: []clause.Expression{
-			clause.Expr{SQL: "inbox_cursors.version = excluded.previous"},
-		}},
-	}).Create(&rows)
+	values := make([]any, 0, 6*len(rows))
+	for _, c := range rows {
+		values = append(values, c.Consumer, c.Topic, c.AggregateID, c.Version, c.Previous, c.Blocked)
+	}
+	stored := conn.WithContext(ctx).Exec(`INSERT INTO inbox_cursors (consumer, topic, aggregate_id, version, previous, blocked)
+		VALUES (?, ?, ?, ?, ?, ?)`+strings.Repeat(`, (?, ?, ?, ?, ?, ?)`, len(rows)-1)+`
+		ON CONFLICT (consumer, topic, aggregate_id) DO UPDATE SET version = excluded.version, previous = excluded.previous,
+			blocked = inbox_cursors.blocked OR excluded.blocked
+		WHERE inbox_cursors.version = excluded.previous`, values...)
 	if stored.Error != nil {
 		return stored.Error
 	}

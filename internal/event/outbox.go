@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -87,7 +88,8 @@ func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
 		return err
 	}
 	for part := range slices.Chunk(rows, insertAtOnce) {
-		if err := o.db.Later(ctx).Create(&part).Error; err != nil {
+		text, values := insertion(part)
+		if err := o.db.Later(ctx).Exec(text, values...).Error; err != nil {
 			return fmt.Errorf("publish %s: %w", events[0].Type, err)
 		}
 	}
@@ -96,6 +98,21 @@ func (o *Outbox) Publish(ctx context.Context, events ...Event) error {
 		o.Wake()
 	})
 	return nil
+}
+
+const (
+	insertRows = `INSERT INTO outbox (id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data) VALUES `
+	insertRow  = `(?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// insertion is written by hand: every change of the shop goes through here, and
+// gorm would find the columns of a row anew each time.
+func insertion(rows []row) (text string, values []any) {
+	values = make([]any, 0, 9*len(rows))
+	for _, r := range rows {
+		values = append(values, r.ID, r.Topic, r.Type, r.AggregateID, r.Version, r.Lane, r.RecordedAt, r.Traceparent, r.Data)
+	}
+	return insertRows + insertRow + strings.Repeat(", "+insertRow, len(rows)-1), values
 }
 
 // Wake tells the relay that there may be something to send.

@@ -61,10 +61,11 @@ func wrap(err error) error {
 
 // put writes the row over one that is open or expired.
 func (k *Keys) put(ctx context.Context, r record) error {
-	return wrap(k.db.Later(ctx).Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "scope"}, {Name: "key"}},
-		UpdateAll: true,
-	}).Create(&r).Error)
+	return wrap(k.db.Later(ctx).Exec(`INSERT INTO idempotency_keys (scope, key, fingerprint, state, reply, fault, lease_until, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, reply = excluded.reply,
+			fault = excluded.fault, lease_until = excluded.lease_until, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+		r.Scope, r.Key, r.Fingerprint, r.State, r.Reply, r.Fault, r.LeaseUntil, r.CreatedAt, r.ExpiresAt).Error)
 }
 
 // claim makes the key this transaction's until its end. It gives what is

@@ -105,14 +105,12 @@ var errLost = errors.New("the claim on the saga is lost")
 func (e *Engine) save(ctx context.Context, held, next row) error {
 	next.UpdatedAt = database.At(e.now())
 	err := e.db.Atomic(ctx, func(ctx context.Context) error {
-		result := e.db.Conn(ctx).Model(&row{}).
-			Where("id = ? AND claimed_by = ? AND epoch = ?", held.ID, e.me, held.Epoch).
-			Updates(map[string]any{
-				"state": next.State, "status": next.Status, "resume": next.Resume,
-				"step": next.Step, "reached": next.Reached, "attempts": next.Attempts,
-				"next_at": next.NextAt, "updated_at": next.UpdatedAt,
-				"claimed_by": next.ClaimedBy, "cause": next.Cause, "history": next.History,
-			})
+		result := e.db.Conn(ctx).Exec(`UPDATE sagas SET state = ?, status = ?, resume = ?, step = ?, reached = ?, attempts = ?,
+				next_at = ?, updated_at = ?, claimed_by = ?, cause = ?, history = ?
+			WHERE id = ? AND claimed_by = ? AND epoch = ?`,
+			next.State, next.Status, next.Resume, next.Step, next.Reached, next.Attempts,
+			next.NextAt, next.UpdatedAt, next.ClaimedBy, next.Cause, next.History,
+			held.ID, e.me, held.Epoch)
 		if result.Error == nil && result.RowsAffected == 0 {
 			return errLost
 		}

@@ -22,7 +22,7 @@ import (
 )
 
 // gather is how long news wait for others to travel with; search shows a level a moment later; what is sold is asked here.
-const gather = 50 * time.Millisecond
+const gather = 200 * time.Millisecond
 
 // Deps is what inventory needs.
 type Deps struct {
