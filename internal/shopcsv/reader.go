@@ -113,8 +113,8 @@ func (r *Reader) close() {
 	r.group = nil
 }
 
-// The length is counted beside it: a bounded repetition of these classes would take
-// 10 MB and a tenth of a second at the start of every process.
+// The length is counted beside it: as a bounded repetition of these classes it
+// would take 10 MB, and a tenth of a second at the start of every process.
 var handleLike = regexp.MustCompile(`^[\p{L}\p{M}\p{N}_-]+$`)
 
 const longestHandle = 255 // letters

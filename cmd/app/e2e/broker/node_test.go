@@ -17,6 +17,9 @@ import (
 // and of two planted messages that are no events there is one letter a listener.
 func TestBrokerKilled(t *testing.T) {
 	t.Parallel()
+	if shoptest.Storm(0, 1) == 0 {
+		t.Skip("it takes minutes, so at full size only: BANYAN_TEST_STORM=full")
+	}
 	node := testenv.OwnRabbitMQ(t)
 	at := shoptest.NewSplitSite(t, chiefs...).With("BANYAN_AMQP_URL=" + node.URL)
 	s := shoptest.Serve(t, at)
