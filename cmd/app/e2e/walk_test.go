@@ -78,7 +78,9 @@ func paste(t *testing.T, blocks, environ []string) []string {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "stdout: %s\nstderr: %s", &stdout, &stderr)
-	require.Empty(t, stderr.String())
+	for line := range strings.Lines(stderr.String()) {
+		require.Contains(t, line, `msg="slow statement"`, "a busy machine is no error; anything else is")
+	}
 	return strings.Split(stdout.String(), mark+"\n")
 }
 
