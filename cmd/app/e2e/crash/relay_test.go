@@ -38,7 +38,7 @@ func TestRelay(t *testing.T) {
 			doomed := shoptest.Serve(t, at)
 			select {
 			case <-doomed.Exited:
-			case <-time.After(time.Duration(dice.Int64N(1 + int64(time.Duration(kills)*20*time.Millisecond)))): // at once, then longer each time, so that it ends
+			case <-time.After(time.Duration(dice.Int64N(1 + int64(time.Duration(kills)*80*time.Millisecond)))): // at once, then longer each time, so that it ends
 			}
 			doomed.Kill(t)
 			kills++
