@@ -29,7 +29,8 @@ type Service interface {
 	// Repeating it changes nothing. Codes: InvalidUser, fault.Forbidden.
 	GrantRoles(ctx context.Context, req GrantRolesRequest) (User, error)
 	// LogIn opens a session. Never tells whether the e-mail exists; failures are
-	// throttled per e-mail and per client address.
+	// throttled per e-mail and per client address. Where the password was right in the
+	// last 30 days, only failures made there count against the e-mail.
 	// Codes: InvalidCredentials, Throttled (detail retry_after, in seconds).
 	LogIn(ctx context.Context, req LogInRequest) (Session, error)
 	// Refresh rotates a refresh token, which lives for 30 days. Using one twice

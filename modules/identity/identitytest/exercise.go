@@ -28,6 +28,7 @@ func Exercise(t *testing.T, svc identity.Service) {
 		"access tokens":     accessTokens,
 		"log-in refusals":   logInRefusals,
 		"throttling":        throttling,
+		"strangers guess":   strangersGuess,
 		"rotation":          rotation,
 		"reuse":             reuse,
 		"concurrent reuse":  concurrentReuse,
@@ -197,6 +198,29 @@ func throttling(t *testing.T, svc identity.Service) {
 	_, err := svc.LogIn(context.Background(), identity.LogInRequest{Email: strings.ToUpper(u.Email), Password: Password})
 	require.ErrorIs(t, err, identity.Throttled, "the right password does not help any more")
 	MustLogIn(t, svc, MustRegister(t, svc)) // others are not meant
+}
+
+// Whoever guesses elsewhere does not keep anybody out who comes from where they
+// have logged in before.
+func strangersGuess(t *testing.T, svc identity.Service) {
+	u := MustRegister(t, svc)
+	logIn := func(addr, password string) error {
+		_, err := svc.LogIn(context.Background(), identity.LogInRequest{Email: u.Email, Password: password, ClientAddr: addr})
+		return err
+	}
+	const home, away, stranger = "192.0.2.7", "192.0.2.8", "198.51.100.9"
+	require.NoError(t, logIn(home, Password))
+	for range 10 {
+		require.ErrorIs(t, logIn(stranger, "a wrong password"), identity.InvalidCredentials)
+	}
+	require.ErrorIs(t, logIn(stranger, "a wrong password"), identity.Throttled)
+	require.ErrorIs(t, logIn(away, Password), identity.Throttled, "nobody knows that it is not the stranger")
+	require.NoError(t, logIn(home, Password))
+	require.ErrorIs(t, logIn(away, Password), identity.Throttled, "coming home forgives the stranger nothing")
+	for range 10 {
+		require.ErrorIs(t, logIn(home, "a wrong password"), identity.InvalidCredentials)
+	}
+	require.ErrorIs(t, logIn(home, Password), identity.Throttled, "a familiar address has its limit, too")
 }
 
 func rotation(t *testing.T, svc identity.Service) {

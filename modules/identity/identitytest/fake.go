@@ -34,7 +34,8 @@ type Fake struct {
 	key      ed25519.PrivateKey
 	users    map[string]*fakeUser // by e-mail
 	tokens   map[string]*fakeToken
-	failures map[string]int // by e-mail and by address
+	failures map[string]int // by e-mail, by address, and by both
+	familiar map[string]bool
 }
 
 type fakeUser struct {
@@ -62,7 +63,7 @@ func NewFake() *Fake {
 		panic(err)
 	}
 	return &Fake{
-		Now: clock.System, key: key, users: map[string]*fakeUser{}, tokens: map[string]*fakeToken{}, failures: map[string]int{},
+		Now: clock.System, key: key, users: map[string]*fakeUser{}, tokens: map[string]*fakeToken{}, failures: map[string]int{}, familiar: map[string]bool{},
 	}
 }
 
@@ -137,18 +138,25 @@ func (f *Fake) LogIn(_ context.Context, req identity.LogInRequest) (identity.Ses
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	email, addr := normal(req.Email), "address "+req.ClientAddr
-	if f.failures[email] >= 10 || f.failures[addr] >= 100 {
+	place, account := email+" at "+req.ClientAddr, email
+	if f.familiar[place] {
+		account = place
+	}
+	if f.failures[account] >= 10 || f.failures[addr] >= 100 {
 		return identity.Session{}, identity.Throttled.Errorf("too many failed log-ins").WithDetail("retry_after", "900")
 	}
 	u := f.users[email]
 	if u == nil || u.password != req.Password {
-		f.failures[email]++
+		f.failures[account]++
 		if req.ClientAddr != "" {
 			f.failures[addr]++
 		}
 		return identity.Session{}, identity.InvalidCredentials.Errorf("the e-mail or the password is not right")
 	}
-	delete(f.failures, email)
+	delete(f.failures, account)
+	if req.ClientAddr != "" {
+		f.familiar[place] = true
+	}
 	return f.issue(u, &fakeSession{id: id.V7()})
 }
 

@@ -42,8 +42,11 @@ list shows only what is one's own.
 Ten failed log-ins for one e-mail within 15 minutes, or a hundred from one
 address (for IPv6, one /64), and further ones are answered with 429 until the 15
 minutes, counted from the first failure, are over: with the right password too.
-So a stranger can keep somebody from logging in anew for that long, and no
-longer than they go on; who is logged in stays so, and tokens can be refreshed.
+Where somebody's password was right in the last 30 days, only failures made from
+there count against their e-mail. So a stranger who guesses on and on keeps nobody
+out who comes from where they usually do, only who comes from a new address just
+then; and who is logged in stays so, tokens can be refreshed. Pauses that grow with
+each failure were no better: a stranger who goes on keeps them at their longest.
 An e-mail that does not exist is treated, and costs, as one that does. The
 address is that of the connection, or what a trusted proxy says
 (` + "`http.trusted_proxies`" + `); what a client claims is not looked at.

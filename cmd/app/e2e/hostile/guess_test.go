@@ -101,6 +101,27 @@ func TestGuessing(t *testing.T) {
 	w.Audited(t)
 }
 
+// TestStrangersGuess guesses at somebody's password from elsewhere until that is
+// turned away: who comes from where they have logged in before is let in.
+func TestStrangersGuess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "BANYAN_HTTP_TRUSTED_PROXIES=127.0.0.0/8")
+	victim := w.member(t)
+	logIn := func(addr, password string) int {
+		a, err := w.Anyone().With("X-Forwarded-For", addr).Try(t.Context(), http.MethodPost, "/sessions", object{"email": victim, "password": password})
+		require.NoError(t, err)
+		return a.Status
+	}
+	const home, away, stranger = "203.0.113.7", "203.0.113.8", "198.51.100.9"
+	require.Equal(t, http.StatusCreated, logIn(home, shoptest.Password))
+	for range perEmail {
+		require.Equal(t, http.StatusUnauthorized, logIn(stranger, "not the right password"))
+	}
+	require.Equal(t, http.StatusTooManyRequests, logIn(stranger, "not the right password"))
+	require.Equal(t, http.StatusTooManyRequests, logIn(away, shoptest.Password))
+	require.Equal(t, http.StatusCreated, logIn(home, shoptest.Password))
+}
+
 // TestManyAddresses lets a trusted proxy name ever new addresses: what the limits
 // remember of them is bounded.
 func TestManyAddresses(t *testing.T) {

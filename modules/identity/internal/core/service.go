@@ -25,8 +25,8 @@ type Store interface {
 	Attempts
 	Keys
 
-	// Purge drops tokens and sessions that expired before now and windows of
-	// attempts that began before cutoff, at most limit rows of each kind, and
+	// Purge drops tokens, sessions and familiar addresses that expired before now and
+	// windows of attempts that began before cutoff, at most limit rows of each kind, and
 	// tells how many rows that were.
 	Purge(ctx context.Context, now, cutoff time.Time, limit int) (int64, error)
 }

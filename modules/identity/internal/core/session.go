@@ -68,13 +68,15 @@ type Claims struct {
 // do not pass the limit together.
 func (s *Service) LogIn(ctx context.Context, req identity.LogInRequest) (identity.Session, error) {
 	email := normalEmail(req.Email)
-	bounds := boundsOf(email, req.ClientAddr)
-	if err := s.mayTry(ctx, bounds); err != nil {
+	at, err := s.entranceOf(ctx, email, req.ClientAddr)
+	if err != nil {
+		return identity.Session{}, err
+	}
+	if err := s.mayTry(ctx, at.bounds); err != nil {
 		return identity.Session{}, err
 	}
 	var u User
 	if validEmail(email) {
-		var err error
 		if u, _, err = s.store.UserByEmail(ctx, email); err != nil {
 			return identity.Session{}, fmt.Errorf("look for the user: %w", err)
 		}
@@ -83,7 +85,7 @@ func (s *Service) LogIn(ctx context.Context, req identity.LogInRequest) (identit
 	if len(password) > maxPassword { // nobody has such a one
 		password, u = password[:maxPassword], User{}
 	}
-	ok, err := s.passwords.Verify(ctx, password, u.PasswordHash, func() error { return s.try(ctx, bounds) })
+	ok, err := s.passwords.Verify(ctx, password, u.PasswordHash, func() error { return s.try(ctx, at.bounds) })
 	if err != nil {
 		return identity.Session{}, fmt.Errorf("verify the password: %w", err)
 	}
@@ -91,7 +93,7 @@ func (s *Service) LogIn(ctx context.Context, req identity.LogInRequest) (identit
 		s.count(Refused)
 		return identity.Session{}, invalidCredentials()
 	}
-	session, err := s.open(ctx, u, bounds)
+	session, err := s.open(ctx, u, at)
 	if err == nil {
 		s.count(LoggedIn)
 	}
@@ -99,7 +101,7 @@ func (s *Service) LogIn(ctx context.Context, req identity.LogInRequest) (identit
 }
 
 // open starts a session for a user who has proved who they are.
-func (s *Service) open(ctx context.Context, u User, bounds []bound) (identity.Session, error) {
+func (s *Service) open(ctx context.Context, u User, at entrance) (identity.Session, error) {
 	key, err := s.signingKey(ctx)
 	if err != nil {
 		return identity.Session{}, err
@@ -118,7 +120,7 @@ func (s *Service) open(ctx context.Context, u User, bounds []bound) (identity.Se
 		if err := s.store.Open(ctx, f, first); err != nil {
 			return fmt.Errorf("open a session: %w", err)
 		}
-		if err := s.succeeded(ctx, bounds); err != nil {
+		if err := s.succeeded(ctx, at); err != nil {
 			return err
 		}
 		session, err = s.session(key, u, f, secret)

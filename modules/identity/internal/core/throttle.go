@@ -23,6 +23,9 @@ const (
 	attemptsPerAddress = 100 // many people can share one
 )
 
+// familiarFor is how long an address stays familiar after the password was right there.
+const familiarFor = 30 * 24 * time.Hour
+
 // Attempt counts the attempts about one subject since the start of its window.
 type Attempt struct {
 	Subject string
@@ -41,6 +44,11 @@ type Attempts interface {
 	TakeBack(ctx context.Context, subjects []string) error
 	// Forget drops the subject.
 	Forget(ctx context.Context, subject string) error
+
+	// IsFamiliar tells whether a password was right there, and that is not forgotten yet.
+	IsFamiliar(ctx context.Context, subject string, now time.Time) (bool, error)
+	// Remember keeps that a password was right there.
+	Remember(ctx context.Context, subject string, until time.Time) error
 }
 
 // bound is one limit that a log-in is under.
@@ -50,11 +58,42 @@ type bound struct {
 	cleared bool // by a success
 }
 
+// entrance is where somebody wants to come in: the limits there, and how the place
+// is remembered once the password was right; "" where no address is known.
+type entrance struct {
+	bounds []bound
+	place  string
+}
+
+// entranceOf finds the limits that a log-in is under. From a familiar address
+// one's failures are counted apart from those of everybody else: otherwise a
+// stranger could keep somebody from logging in by guessing wrong often enough.
+func (s *Service) entranceOf(ctx context.Context, email, clientAddr string) (entrance, error) {
+	if clientAddr == "" {
+		return entrance{bounds: boundsOf(email, "", false)}, nil
+	}
+	place := placeOf(email, clientAddr)
+	familiar, err := s.store.IsFamiliar(ctx, place, s.now())
+	if err != nil {
+		return entrance{}, fmt.Errorf("read whether the address is familiar: %w", err)
+	}
+	return entrance{bounds: boundsOf(email, clientAddr, familiar), place: place}, nil
+}
+
+// placeOf is an account seen from one client's addresses.
+func placeOf(email, clientAddr string) string {
+	return subject("place", email+"\n"+network(clientAddr))
+}
+
 // boundsOf gives the limits in the order of their subjects, so that rows are
 // always locked in the same order. Only hashes are kept: what is typed into a
 // log-in form may be anything, a password even.
-func boundsOf(email, clientAddr string) []bound {
-	bounds := []bound{{subject: subject("email", email), limit: attemptsPerEmail, cleared: true}}
+func boundsOf(email, clientAddr string, familiar bool) []bound {
+	account := subject("email", email)
+	if familiar {
+		account = placeOf(email, clientAddr)
+	}
+	bounds := []bound{{subject: account, limit: attemptsPerEmail, cleared: true}}
 	if clientAddr != "" {
 		bounds = append(bounds, bound{subject: subject("address", network(clientAddr)), limit: attemptsPerAddress})
 	}
@@ -124,10 +163,11 @@ func (s *Service) judge(now time.Time, bounds []bound, counts []Attempt, toCome 
 	return throttled(wait)
 }
 
-// succeeded forgets the failures of this e-mail. Those of the address stay: who
-// has one password must not get more guesses at the others.
-func (s *Service) succeeded(ctx context.Context, bounds []bound) error {
-	for _, b := range bounds {
+// succeeded forgets the failures of this e-mail, from a familiar address those made
+// there, and remembers the address. The failures of the address itself stay: who has
+// one password must not get more guesses at the others.
+func (s *Service) succeeded(ctx context.Context, at entrance) error {
+	for _, b := range at.bounds {
 		var err error
 		if b.cleared {
 			err = s.store.Forget(ctx, b.subject)
@@ -137,6 +177,12 @@ func (s *Service) succeeded(ctx context.Context, bounds []bound) error {
 		if err != nil {
 			return fmt.Errorf("forget the attempts to log in: %w", err)
 		}
+	}
+	if at.place == "" {
+		return nil
+	}
+	if err := s.store.Remember(ctx, at.place, s.now().Add(familiarFor)); err != nil {
+		return fmt.Errorf("remember the address: %w", err)
 	}
 	return nil
 }

@@ -29,21 +29,21 @@ func TestBoundsAreInOrderAndHideWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		typed := rapid.StringN(1, 50, -1).Draw(t, "typed")
-		bounds := boundsOf(typed, rapid.StringN(1, 20, -1).Draw(t, "address"))
+		bounds := boundsOf(typed, rapid.StringN(1, 20, -1).Draw(t, "address"), rapid.Bool().Draw(t, "familiar"))
 		require.Len(t, bounds, 2)
 		require.True(t, sort.SliceIsSorted(bounds, func(i, j int) bool { return bounds[i].subject < bounds[j].subject }))
 		for _, b := range bounds {
-			require.Regexp(t, `^(email|address):[0-9a-f]{64}$`, b.subject)
+			require.Regexp(t, `^(email|place|address):[0-9a-f]{64}$`, b.subject)
 		}
 	})
-	require.Len(t, boundsOf("a@b.org", ""), 1)
+	require.Len(t, boundsOf("a@b.org", "", false), 1)
 }
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	s := New(Deps{})
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	bounds := boundsOf("a@b.org", "192.0.2.1")
+	bounds := boundsOf("a@b.org", "192.0.2.1", false)
 	at := func(kind, value string, count int64, ago time.Duration) Attempt {
 		return Attempt{Subject: subject(kind, value), Count: count, Since: now.Add(-ago)}
 	}

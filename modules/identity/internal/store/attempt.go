@@ -51,6 +51,26 @@ func (s *Store) Forget(ctx context.Context, subject string) error {
 	return s.Conn(ctx).Where("subject = ?", subject).Delete(&attemptRow{}).Error
 }
 
+type familiarRow struct {
+	Subject   string `gorm:"primaryKey"`
+	ExpiresAt database.Time
+}
+
+func (familiarRow) TableName() string { return "familiar_addresses" }
+
+// IsFamiliar implements core.Attempts.
+func (s *Store) IsFamiliar(ctx context.Context, subject string, now time.Time) (bool, error) {
+	var rows []familiarRow
+	err := s.Conn(ctx).Where("subject = ? AND expires_at > ?", subject, database.At(now)).Find(&rows).Error
+	return len(rows) > 0, err
+}
+
+// Remember implements core.Attempts.
+func (s *Store) Remember(ctx context.Context, subject string, until time.Time) error {
+	return s.Conn(ctx).Exec(`INSERT INTO familiar_addresses (subject, expires_at) VALUES (?, ?)
+		ON CONFLICT (subject) DO UPDATE SET expires_at = excluded.expires_at`, subject, database.At(until)).Error
+}
+
 func toAttempts(rows []attemptRow) []core.Attempt {
 	out := make([]core.Attempt, len(rows))
 	for i, r := range rows {

@@ -1,5 +1,6 @@
 // Package store keeps identity's tables: users and their roles, sessions and
-// their refresh tokens, attempts to log in, signing keys.
+// their refresh tokens, attempts to log in and addresses where one succeeded,
+// signing keys.
 package store
 
 import (
@@ -44,6 +45,7 @@ func (s *Store) Purge(ctx context.Context, now, cutoff time.Time, limit int) (in
 		{"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?" + skip + ")", now},
 		{"DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?" + skip + ")", now},
 		{"DELETE FROM log_in_attempts WHERE subject IN (SELECT subject FROM log_in_attempts WHERE since <= ? ORDER BY since LIMIT ?" + skip + ")", cutoff},
+		{"DELETE FROM familiar_addresses WHERE subject IN (SELECT subject FROM familiar_addresses WHERE expires_at <= ? ORDER BY expires_at LIMIT ?" + skip + ")", now},
 	} {
 		tx := s.Conn(ctx).Exec(step.sql, database.At(step.at), limit)
 		if tx.Error != nil {
