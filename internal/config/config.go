@@ -49,6 +49,7 @@ type HTTP struct {
 	WriteTimeout      time.Duration `koanf:"write_timeout" validate:"gt=0,lte=1h" doc:"Longest time from the end of the request headers to the end of the response."`
 	IdleTimeout       time.Duration `koanf:"idle_timeout" validate:"gt=0,lte=1h" doc:"How long an idle connection is kept open."`
 	BodyLimit         Bytes         `koanf:"body_limit" validate:"gte=1024,lte=104857600" doc:"Largest request body; more is answered with 413."`
+	Connections       int           `koanf:"connections" validate:"gte=1,lte=1000000" doc:"Client connections at a time; one more is answered with 503 and closed. Keep it below the limit of open files."`
 	InFlight          int           `koanf:"in_flight" validate:"gte=1,lte=100000" doc:"Requests at work at a time, for each of: reads, writes, and what moves money or stock. The others wait for their turn."`
 	Queue             int           `koanf:"queue" validate:"gte=1,lte=1000000" doc:"Requests that wait for their turn, of each of these three; more are answered with 503."`
 	QueueWait         time.Duration `koanf:"queue_wait" validate:"gt=0,lte=10s" doc:"Longest wait for a turn, then 503; a tenth of it while the queue has not been empty for as long."`
@@ -140,6 +141,7 @@ func Defaults() Config {
 			WriteTimeout:      60 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			BodyLimit:         1 << 20,
+			Connections:       4096,
 			InFlight:          64,
 			Queue:             1024,
 			QueueWait:         3 * time.Second,

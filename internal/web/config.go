@@ -28,6 +28,8 @@ type Config struct {
 	Drain      time.Duration // before that, while clients are asked to close their connections; none
 	BodyLimit  int64         // bytes; 1 MiB
 
+	Connections int // at a time; more are answered with 503; 4,096
+
 	RateLimit         RateLimit
 	Admission         Admission
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed; none
@@ -66,6 +68,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BodyLimit == 0 {
 		c.BodyLimit = 1 << 20
+	}
+	if c.Connections == 0 {
+		c.Connections = 4096
 	}
 	if c.Telemetry.Logger == nil {
 		c.Telemetry.Logger = slog.New(slog.DiscardHandler)

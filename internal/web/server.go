@@ -196,6 +196,10 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 			return fmt.Errorf("listen on %s: %w", s.cfg.Addr, err)
 		}
 	}
+	limited, err := s.limited(l)
+	if err != nil {
+		return err
+	}
 	s.addr = l.Addr()
 	close(s.listening)
 	srv := &http.Server{
@@ -210,7 +214,7 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 		ErrorLog:                     slog.NewLogLogger(s.cfg.Telemetry.Logger.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() { served <- srv.Serve(limited) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", s.addr, err)

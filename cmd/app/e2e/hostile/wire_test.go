@@ -39,8 +39,9 @@ func (w *world) bytes(t *testing.T, text string) (string, error) {
 	return string(raw), err
 }
 
-// TestBelowHTTP speaks HTTP as no client would. What cannot be read is refused by
-// the server of Go's library, in plain words; the connection is closed after it.
+// TestBelowHTTP speaks HTTP as no client would. What cannot be read is refused as
+// all else is, by a problem document, but for an expectation (417), which Go's
+// library answers without a body; the connection is closed after it.
 func TestBelowHTTP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_IDLE_TIMEOUT=1s")
@@ -111,6 +112,10 @@ func TestBelowHTTP(t *testing.T) {
 				for i, a := range answers {
 					_, a, _ = strings.Cut(a, " ")
 					require.Contains(t, strings.Split(c.want[i], "|"), a[:3], got)
+					if a[0] >= '4' && !strings.HasPrefix(a, "417") {
+						require.Contains(t, a, "\r\nContent-Type: application/problem+json\r\n", got)
+						require.Regexp(t, `"code":"[a-z_.]+".*"trace_id":"[0-9a-f]{32}"`, a)
+					}
 				}
 			})
 		}
