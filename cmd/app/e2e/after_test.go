@@ -69,7 +69,7 @@ func promotion(code string, limit int) shoptest.Object {
 // buyers race for a promotion that is good once.
 func TestCartAndPromotion(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		email := "guest@example.com"
 		s.Anyone().Do(t, http.StatusCreated, http.MethodPost, "/users", shoptest.Object{"email": email, "password": shoptest.Password, "name": "Guest"})
@@ -122,7 +122,7 @@ func TestCartAndPromotion(t *testing.T) {
 // TestRefusals sends what the API must not take. None of it may leave a trace.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin, buyer := s.Admin(t), s.Customer(t)
 

@@ -62,7 +62,7 @@ func TestCheckoutTokens(t *testing.T) {
 // TestIdempotency repeats what moves money and stock.
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin, before := s.Admin(t), s.Stock(t, shoptest.Staple)
 

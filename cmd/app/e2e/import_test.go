@@ -34,7 +34,7 @@ func TestImport(t *testing.T) {
 	samples, err := filepath.Abs(filepath.Join(root, "internal/shopcsv/testdata"))
 	require.NoError(t, err)
 	files := []string{filepath.Join(samples, "apparel.csv"), filepath.Join(samples, "home-and-garden.csv")}
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		got := bring(t, s.Site, 0, files...)
 		require.Empty(t, got.Refused)

@@ -14,7 +14,7 @@ import (
 // TestOwnership tries to see and to do what is not one's own.
 func TestOwnership(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin, owner, other, nobody := s.Admin(t), s.Customer(t), s.Customer(t), s.Anyone()
 		order := owner.Buy(t, shoptest.Staple, 1, "tok_visa")

@@ -75,7 +75,7 @@ func TestPayByWallet(t *testing.T) {
 // own ledger decides what was charged.
 func TestDepositTokens(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at)
 		admin := s.Admin(t)
 		t.Run("cards", func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 	"os/exec"
@@ -110,27 +111,36 @@ func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
 	})
 }
 
-// OnEvery is OnEach, and on the wirings that need a broker: one process whose every
-// call and event goes over RabbitMQ, two processes that each run half of the shop,
-// and those two with payments moved out.
+// OnEvery runs fn on SQLite and PostgreSQL and on the wirings that need a broker: one
+// process whose every call and event goes over RabbitMQ, two processes that each run
+// half of the shop, and those two with payments moved out. At the small size it is
+// SQLite and one of the others, by the name of the test: so each wiring has its share
+// of the tests, and the story, cmd/app/e2e/story, goes through all of the shop anyway.
 func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
 	t.Helper()
-	OnEach(t, fn)
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		fn(t, NewRabbitSite(t))
-	})
-	t.Run("split", func(t *testing.T) {
-		t.Parallel()
-		if Storm(0, 1) == 0 {
-			t.Skip("only at full size, BANYAN_TEST_STORM=full: the shop is split in the wiring with payments moved out, too")
-		}
-		fn(t, NewSplitSite(t))
-	})
-	t.Run("extracted", func(t *testing.T) {
-		t.Parallel()
-		fn(t, NewExtractedSite(t))
-	})
+	others := []string{"postgres", "rabbitmq", "extracted"}
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(t.Name())) // it cannot fail
+	share := others[name.Sum32()%uint32(len(others))]
+	for _, wiring := range []string{"sqlite", "postgres", "rabbitmq", "split", "extracted"} {
+		t.Run(wiring, func(t *testing.T) {
+			t.Parallel()
+			if wiring != "sqlite" && wiring != share && Storm(0, 1) == 0 {
+				t.Skip("only at full size, BANYAN_TEST_STORM=full")
+			}
+			fn(t, Wired(t, wiring))
+		})
+	}
+}
+
+// Wired makes an empty site of a wiring: sqlite, postgres, rabbitmq, split or extracted.
+func Wired(t *testing.T, wiring string) Site {
+	t.Helper()
+	site := map[string]func(*testing.T, ...string) Site{
+		"sqlite": NewSite, "postgres": NewPostgresSite, "rabbitmq": NewRabbitSite, "split": NewSplitSite, "extracted": NewExtractedSite,
+	}[wiring]
+	require.NotNil(t, site, "no wiring %s", wiring)
+	return site(t)
 }
 
 // NewRabbitSite is NewPostgresSite with every call and event over a broker.
