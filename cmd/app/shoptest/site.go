@@ -16,12 +16,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/internal/patched"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
@@ -72,10 +74,22 @@ func Build(t *testing.T, tags ...string) string {
 	return to
 }
 
+// BuildPatched makes the program as a patch changes it: another version of it. root
+// is the folder of go.mod. It gives the program's path.
+func BuildPatched(t *testing.T, root, patch string) string {
+	t.Helper()
+	overlay, err := patched.Overlay(t.Context(), root, patch, t.TempDir())
+	require.NoError(t, err)
+	to := filepath.Join(t.TempDir(), "app")
+	require.NoError(t, compileFrom("cmd/app", to, nil, "-overlay", overlay))
+	return to
+}
+
 func compile(to string, tags []string) error { return compileFrom("cmd/app", to, tags) }
 
-func compileFrom(folder, to string, tags []string) error {
-	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", to, "github.com/banyan-tree/banyan/"+folder)
+func compileFrom(folder, to string, tags []string, flags ...string) error {
+	args := slices.Concat([]string{"build", "-tags", strings.Join(tags, ","), "-o", to}, flags, []string{"github.com/banyan-tree/banyan/" + folder})
+	build := exec.Command("go", args...) //nolint:gosec // the flags are ours
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build ./%s: %w\n%s", folder, err, out)
 	}

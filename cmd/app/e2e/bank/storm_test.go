@@ -55,7 +55,7 @@ type bank struct {
 	now    []atomic.Pointer[shoptest.Server]
 	purses []*purse
 
-	moved, unknown, reads, underWay atomic.Int64
+	moved, unknown, reads, rebuilds, underWay atomic.Int64
 }
 
 // door is an address where the n-th try may be made.
@@ -64,7 +64,10 @@ func (b *bank) door(n int) string { return b.now[n%len(b.now)].Load().Shop }
 func storm(t *testing.T, sites ...shoptest.Site) {
 	t.Helper()
 	dice := seeded(t)
-	wallets, movers, readers, each := shoptest.Storm(6, 50), shoptest.Storm(8, 32), shoptest.Storm(3, 8), shoptest.Storm(15, 120)
+	wallets, movers, readers, each := shoptest.Storm(5, 50), shoptest.Storm(8, 32), shoptest.Storm(3, 8), shoptest.Storm(10, 100)
+	// They move on until the readers have read, and at full size until the time is
+	// over, in the first part of which the shop is killed again and again.
+	span, enough := time.Duration(shoptest.Storm(0, 200))*time.Second, int64(shoptest.Storm(4, 20)*readers)
 	b := &bank{sites: sites, now: make([]atomic.Pointer[shoptest.Server], len(sites))}
 	for i, at := range sites {
 		b.now[i].Store(shoptest.Serve(t, at))
@@ -77,10 +80,11 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var moving, reading sync.WaitGroup
+	began := time.Now()
 	for m := range movers {
 		d := dice()
 		moving.Go(func() {
-			for i := range each {
+			for i := 0; i < each || time.Since(began) < span || b.reads.Load() < enough; i++ {
 				if err := b.move(ctx, d, m+i); err != nil {
 					t.Error(err)
 					return
@@ -102,9 +106,9 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 			}
 		})
 	}
+	reading.Go(func() { b.rebuild(ctx, t) })
 	done := make(chan struct{})
 	go func() { moving.Wait(); close(done) }()
-	began := time.Now()
 	kills, hard := b.kill(t, dice(), done)
 	cancel()
 	reading.Wait()
@@ -114,11 +118,13 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	s = b.now[0].Load()
 	s.Quiet(t)
 	in, out, refused := b.settle(t, s, admin.At(s.Shop))
-	t.Logf("%d movements of %d wallets by %d movers in %s, in %d and out %d, %d refused; %d reads by %d readers; %d kills, %d of them with a movement under way; %d answers unknown",
-		b.moved.Load(), wallets, movers, took.Round(time.Second), in, out, refused, b.reads.Load(), readers, kills, hard, b.unknown.Load())
-	require.EqualValues(t, movers*each, b.moved.Load())
+	t.Logf("%d movements of %d wallets by %d movers in %s, in %d and out %d, %d refused; %d reads by %d readers; %d rebuilds; %d kills, %d of them with a movement under way; %d answers unknown",
+		b.moved.Load(), wallets, movers, took.Round(time.Second), in, out, refused, b.reads.Load(), readers, b.rebuilds.Load(), kills, hard, b.unknown.Load())
+	require.GreaterOrEqual(t, int(b.rebuilds.Load()), shoptest.Storm(0, 5), "too few rebuilds came to their end between the kills")
+	require.GreaterOrEqual(t, int(b.moved.Load()), movers*each)
+	require.GreaterOrEqual(t, took, span)
 	require.Positive(t, refused, "no withdrawal met an empty wallet: nothing was tested")
-	require.Greater(t, int(b.reads.Load()), 3*readers, "too few reads came through between the kills")
+	require.GreaterOrEqual(t, b.reads.Load(), enough)
 	require.GreaterOrEqual(t, hard, shoptest.Storm(1, 20), "too few kills hit a movement")
 }
 
@@ -133,6 +139,7 @@ func (b *bank) move(ctx context.Context, dice *rand.Rand, n int) error {
 	keyed := p.client.Keyed()
 	b.underWay.Add(1)
 	defer b.underWay.Add(-1)
+	pause := 20 * time.Millisecond
 	for try := n; ; try++ {
 		a, err := keyed.At(b.door(try)).Try(ctx, http.MethodPost, path, body)
 		switch {
@@ -143,7 +150,8 @@ func (b *bank) move(ctx context.Context, dice *rand.Rand, n int) error {
 			b.unknown.Add(1)
 			select {
 			case <-ctx.Done():
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(pause):
+				pause = min(2*pause, 500*time.Millisecond) // who only asks again leaves no time for who reads
 			}
 			continue
 		}
@@ -165,15 +173,30 @@ func (b *bank) move(ctx context.Context, dice *rand.Rand, n int) error {
 	}
 }
 
-// kill kills and starts servers, and has projections rebuilt meanwhile, until the
-// movers are done. It counts the kills, and those with a movement under way.
+// rebuild has one projection after the other made anew beside all that. Where no
+// server lives the command does the work itself, and so another process feeds.
+func (b *bank) rebuild(ctx context.Context, t *testing.T) {
+	for n := 0; ctx.Err() == nil; n++ {
+		at := b.sites[n%len(b.sites)]
+		out, err := at.Command(ctx, t, "projection", "rebuild", projections[n%len(projections)]).CombinedOutput()
+		if err == nil {
+			b.rebuilds.Add(1)
+		} else if ctx.Err() == nil {
+			t.Errorf("a rebuild in the middle of it all: %s: %s", err, out)
+			return
+		}
+	}
+}
+
+// kill kills and starts servers until the movers are done. It counts the kills, and
+// those with a movement under way.
 func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills, hard int) {
 	t.Helper()
-	for kills < shoptest.Storm(4, 60) { // what is left then must end in peace
+	for kills < shoptest.Storm(2*len(b.sites), 40) { // what is left then must end in peace
 		select {
 		case <-done:
 			return kills, hard
-		case <-time.After(time.Duration(300+dice.IntN(1200)) * time.Millisecond):
+		case <-time.After(time.Duration(300+dice.IntN(shoptest.Storm(500, 3000))) * time.Millisecond):
 		}
 		if b.underWay.Load() > 0 {
 			hard++
@@ -211,9 +234,15 @@ func (b *bank) settle(t *testing.T, s *shoptest.Server, admin shoptest.Client) (
 		}
 	}
 	s.Audited(t)
+	var rebuilding sync.WaitGroup
 	for _, name := range projections {
-		s.OK(t, "projection", "rebuild", name)
+		rebuilding.Go(func() {
+			if out, err := s.Command(t.Context(), t, "projection", "rebuild", name).CombinedOutput(); err != nil {
+				t.Errorf("rebuild %s: %s: %s", name, err, out)
+			}
+		})
 	}
+	rebuilding.Wait()
 	s.Audited(t)
 	for _, p := range b.purses {
 		closing := p.client.At(s.Shop).Get(t, "/wallet/statement?from=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z&limit=1")

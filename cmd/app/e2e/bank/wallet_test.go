@@ -112,24 +112,51 @@ func (p *purse) check(ctx context.Context, at shoptest.Client, pick func(n int) 
 	if past.Version < all[i].Version || past.Version == all[i].Version && past.Balance != all[i].Balance {
 		return fmt.Errorf("at %s the wallet was %+v, its stream says %+v", all[i].At, past, all[i])
 	}
+	return statement(ctx, at, all[i].At)
+}
+
+// statement reads one from an instant on: what moved is what lies between its ends,
+// whether or not it is behind.
+func statement(ctx context.Context, at shoptest.Client, from time.Time) error {
+	var st struct {
+		Opening, Closing amount
+		Items            []entry
+		NextCursor       *string `json:"next_cursor"`
+	}
+	err := ask(ctx, at, "/wallet/statement?limit=100&until=2100-01-01T00:00:00Z&from="+url.QueryEscape(from.Format(time.RFC3339Nano)), &st)
+	if err != nil || st.NextCursor != nil {
+		return err
+	}
+	sum := st.Opening.Amount
+	for _, e := range st.Items {
+		sum += e.moved()
+	}
+	if sum != st.Closing.Amount {
+		return fmt.Errorf("a statement from %s opens with %d and closes with %d, what moved makes that %d: %+v", from, st.Opening.Amount, st.Closing.Amount, sum, st.Items)
+	}
 	return nil
+}
+
+// moved is what an event adds to the balance.
+func (e entry) moved() int64 {
+	switch e.Type {
+	case "deposited", "refunded", "cashback":
+		return e.Amount.Amount
+	case "withdrawn", "hold_captured":
+		return -e.Amount.Amount
+	}
+	return 0
 }
 
 // add adds a stream up.
 func add(all []entry, end balance) error {
 	var sum, held int64
 	for i, e := range all {
+		sum += e.moved()
 		switch e.Type {
-		case "deposited", "refunded", "cashback":
-			sum += e.Amount.Amount
-		case "withdrawn":
-			sum -= e.Amount.Amount
 		case "held":
 			held += e.Amount.Amount
-		case "hold_released":
-			held -= e.Amount.Amount
-		case "hold_captured":
-			sum -= e.Amount.Amount
+		case "hold_released", "hold_captured":
 			held -= e.Amount.Amount
 		}
 		switch {
