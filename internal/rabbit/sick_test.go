@@ -78,3 +78,22 @@ func TestSickWires(t *testing.T) {
 		version*aggregates, met, time.Since(healed).Round(time.Millisecond))
 	require.Positive(t, met, "nothing was under way in any ill: the hard case was not hit")
 }
+
+// A process that is told to stop while the broker says nothing more leaves in time,
+// long before a heartbeat would notice.
+func TestStopWhileTheBrokerHangs(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	wire := rabbittest.NewWire(t, url)
+	slow := wire.URL + "?heartbeat=60" // it notices after three minutes
+	p, l := newPublisher(t, slow), newListener(t, slow)
+	_, stopListener := l.start(t, nil)
+	stopPublisher := work(t, p.bus, p.broker)
+	p.record(t, "a", 1, 3)
+	l.await(t, 3)
+	heal := wire.Silent(t, rabbittest.Process)
+	defer heal()
+	p.record(t, "a", 4, 6) // they wait for a confirmation that does not come
+	stopListener()
+	stopPublisher()
+}
