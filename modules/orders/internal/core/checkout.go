@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -67,12 +68,21 @@ type Checkout struct {
 	Awaited *port.IdempotencyKey `json:"awaited,omitempty"`
 }
 
+// unpriced is the reason where no price came: nothing is wrong with what is bought
+// when pricing could not be asked.
+func unpriced(err error) string {
+	if errors.Is(err, fault.Unavailable) || errors.Is(err, fault.DeadlineExceeded) {
+		return orders.CheckoutTimeout
+	}
+	return orders.PriceUnknown
+}
+
 func (s *Service) price(ctx context.Context, order string, c *Checkout) error {
 	quote, err := s.pricing.Quote(ctx, pricing.QuoteRequest{
 		Key: order, Items: c.Items, Country: c.Country, ShippingMethod: c.ShippingMethod, PromoCode: c.PromoCode,
 	})
 	if err != nil {
-		return because(err, orders.PriceUnknown)
+		return because(err, unpriced(err))
 	}
 	if _, err := billOf(quote); err != nil {
 		return because(pricing.InvalidQuote.Wrap(err, "the quote does not add up"), orders.PriceUnknown)

@@ -147,6 +147,8 @@ func TestReasons(t *testing.T) {
 		{payments.AlreadyVoided.Errorf("x"), orders.PaymentUnavailable, orders.PaymentUnavailable, false},
 		{fault.Unavailable.Errorf("x"), orders.StockInsufficient, orders.StockInsufficient, true},
 		{context.DeadlineExceeded, orders.PaymentUnavailable, orders.PaymentUnavailable, true},
+		{fault.Unavailable.Errorf("x"), unpriced(fault.Unavailable.Errorf("x")), orders.CheckoutTimeout, true},
+		{pricing.UnknownPrice.Errorf("x"), unpriced(pricing.UnknownPrice.Errorf("x")), orders.PriceUnknown, false},
 		{errors.New("a bug"), orders.PriceUnknown, orders.PriceUnknown, true},
 	} {
 		err := because(c.err, c.otherwise)
