@@ -34,6 +34,7 @@ type Crowd struct {
 	OnHand   int64 // pieces of the SKU before the burst
 	Tokens   []string
 	Buyers   []*Buyer
+	Hasty    bool         // checkouts may run out of time, because of what the test does
 	Accepted atomic.Int64 // orders that were answered
 	Unknown  atomic.Int64 // requests of which nobody knew what became
 	UnderWay atomic.Int64 // orders that were sent and not answered yet
@@ -210,6 +211,7 @@ func (c Client) Insist(ctx context.Context, method, path string, body any) (Answ
 // Outcome is what became of a crowd's wishes.
 type Outcome struct {
 	Confirmed, Declined, Unavailable, OutOfStock, EmptyCart, Cancelled int
+	TimedOut                                                           int   // of a hasty crowd
 	ByWallet                                                           int   // of the confirmed ones
 	Sold                                                               int64 // pieces
 }
@@ -244,7 +246,7 @@ func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, 
 	t.Helper()
 	alive := 0
 	charges := s.Ledger(t, admin, w.Order)
-	if o.Text("status") == "cancelled" { // the payment is given up behind the order
+	if o.Text("status") == "cancelled" || c.Hasty && o.Text("status") == "rejected" { // the payment is given up behind the order
 		Until(t, "nothing is charged for order "+w.Order, func() bool {
 			charges = s.Ledger(t, admin, w.Order)
 			return !slices.ContainsFunc(charges, Charge.Alive)
@@ -277,6 +279,8 @@ func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, 
 	case reason == "payment.declined":
 		require.NotEqual(t, Wallet, w.Token, "there was enough in the wallet: %s", o.Raw)
 		out.Declined++
+	case reason == "checkout.timeout" && c.Hasty:
+		out.TimedOut++
 	case reason == "payment.unavailable":
 		out.Unavailable++
 	case reason == "stock.insufficient":

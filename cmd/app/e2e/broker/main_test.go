@@ -1,7 +1,8 @@
-// Package broker breaks shops whose parts are processes that talk over a broker:
-// parts die and come back in any order, and between a charge and its reply. What
-// became of every order is judged from outside, by answers, by the payment
-// provider's ledger, by the audit, and by what lies in the broker's queues.
+// Package broker breaks what is between the processes of a shop, and those
+// processes: the broker is killed, parts of the shop die and
+// come back in any order. What became of every order is judged from outside, by
+// answers, by the payment provider's ledger, by the audit, and by what lies in the
+// broker's queues.
 package broker
 
 import (
@@ -82,4 +83,22 @@ func delivered(t *testing.T, at shoptest.Site, admin shoptest.Client, c *shoptes
 	for _, q := range queues(t, at, "events.") {
 		shoptest.Until(t, "nothing lies in "+q, func() bool { return rabbittest.Lying(t, at.Setting("BANYAN_AMQP_URL"), q) == 0 })
 	}
+}
+
+// goroutines of a process, as it tells itself.
+func goroutines(t *testing.T, s *shoptest.Server) float64 { return s.Metric(t, "go_goroutines") }
+
+// few is how many more goroutines there may be after a storm: connections to the
+// database and of the last who asked. A session that leaks has more.
+const few = 15
+
+// calm waits until the goroutines of a process are as many as before.
+func calm(t *testing.T, s *shoptest.Server, before float64) {
+	t.Helper()
+	var now float64
+	shoptest.Until(t, "the goroutines are back", func() bool {
+		now = goroutines(t, s)
+		return now <= before+few
+	})
+	t.Logf("goroutines: %.0f before, %.0f after", before, now)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,4 +136,46 @@ func TestPaymentsDieBetweenChargeAndReply(t *testing.T) {
 	s.Quiet(t)
 	s.Audited(t)
 	t.Logf("%d deaths between charge and reply, each charged once; decided %v after payments was back", rounds, decided)
+}
+
+// Payments falls asleep when the card has been charged, until another process has
+// taken its work over; then it wakes up and hears that it has charged.
+func TestZombiePayments(t *testing.T) {
+	t.Parallel()
+	s := shoptest.Serve(t, shoptest.NewExtractedSite(t, chiefs...))
+	admin, buyer := s.LogIn(t, chief, shoptest.Password), s.Customer(t)
+	s.Others[1].Kill(t)
+	d := newDoor(t, s)
+	zombie := behind(t, d, s)
+	for range shoptest.Storm(1, 5) {
+		struck := d.next(func() { _ = zombie.Cmd.Process.Signal(syscall.SIGSTOP) }) // it runs
+		buyer.Emptied(t)
+		buyer.PutInCart(t, shoptest.Staple, 1)
+		order := buyer.Keyed().Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa")).Text("id")
+		<-struck
+		other := behind(t, d, s)
+		o := buyer.Decided(t, order)
+		require.Equal(t, "confirmed", o.Text("status"), o.Raw)
+		buyer.Keyed().Do(t, http.StatusOK, http.MethodPost, "/orders/"+order+"/cancel", nil)
+		buyer.Reaches(t, "/payments/"+o.Text("payment_id"), "voided")
+		zombie.Signal(t, syscall.SIGCONT)
+		awake(t, zombie)
+		require.Zero(t, other.Stop(t)) // the zombie is alone again, and works
+		next := buyer.Buy(t, shoptest.Staple, 1, "tok_visa")
+		require.Equal(t, "confirmed", next.Text("status"), next.Raw)
+		require.Equal(t, "voided", buyer.Get(t, "/payments/"+o.Text("payment_id")).Text("status"), "the zombie brought its payment back")
+		require.Equal(t, []string{"voided"}, shoptest.Statuses(s.Ledger(t, admin, order)))
+		require.Len(t, s.Ledger(t, admin, next.Text("id")), 1)
+	}
+	s.Quiet(t)
+	s.Audited(t)
+}
+
+// awake waits until a service answers its operators.
+func awake(t *testing.T, s *shoptest.Server) {
+	t.Helper()
+	shoptest.Until(t, "the service answers", func() bool {
+		a, err := shoptest.NewClient(s.Ops).Try(t.Context(), http.MethodGet, "//health/live", nil)
+		return err == nil && a.Status == http.StatusOK
+	})
 }
