@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,8 +35,12 @@ var setName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // Migrate brings the sets to their newest version, in order, under a lock.
 // A database that a newer binary has brought further is left as it is: old and
-// new run side by side during an update.
+// new run side by side during an update. Where nothing is missing, which is at
+// nearly every start, neither lock nor connections of their own are taken.
 func (db *DB) Migrate(ctx context.Context, sets ...Migrations) (err error) {
+	if db.upToDate(ctx, sets) {
+		return nil
+	}
 	return db.migrations(ctx, sets, func(set Migrations, p *goose.Provider) error {
 		results, err := p.Up(ctx)
 		for _, r := range results {
@@ -46,6 +51,42 @@ func (db *DB) Migrate(ctx context.Context, sets ...Migrations) (err error) {
 		}
 		return err
 	})
+}
+
+// upToDate tells whether every set is known to be applied to its newest version.
+// What it cannot tell for sure is for Migrate to do, or to report.
+func (db *DB) upToDate(ctx context.Context, sets []Migrations) bool {
+	if open(ctx) != nil {
+		return false
+	}
+	for _, set := range sets {
+		p, store, err := db.provider(db.read, set)
+		if errors.Is(err, goose.ErrNoMigrations) {
+			continue
+		}
+		if err != nil {
+			return false
+		}
+		if there, ok := store.(gooseStore.StoreExtender); ok {
+			if exists, err := there.TableExists(ctx, db.read); err != nil || !exists {
+				return false
+			}
+		}
+		rows, err := store.ListMigrations(ctx, db.read)
+		if err != nil {
+			return false
+		}
+		applied := map[int64]bool{}
+		for _, row := range rows {
+			applied[row.Version] = row.IsApplied
+		}
+		for _, source := range p.ListSources() {
+			if !applied[source.Version] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // MigrationStatus tells how far each set is and what Migrate would do. It makes
@@ -82,28 +123,13 @@ func (db *DB) migrations(ctx context.Context, sets []Migrations, do func(Migrati
 		return fmt.Errorf("migrate %s: %w", db.module, Fault(ctx, err))
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	dialect := goose.DialectPostgres
-	if db.dialect == SQLite {
-		dialect = goose.DialectSQLite3
-	}
 	for _, set := range sets {
-		if !setName.MatchString(set.Name) {
-			return fmt.Errorf("migrate %s: %q is no name of a set: 1 to 40 of a-z, 0-9 and _, starting with a letter", db.module, set.Name)
-		}
-		if err := db.guards.learn(db.module, set); err != nil {
-			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
-		}
-		store, err := gooseStore.NewStore(dialect, "goose_"+set.Name)
-		if err != nil {
-			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
-		}
-		p, err := goose.NewProvider("", pool, dialectFS{set.FS, db.dialect},
-			goose.WithStore(store), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+		p, _, err := db.provider(pool, set)
 		if errors.Is(err, goose.ErrNoMigrations) {
-			continue // all of the set's files are for the other dialect
+			continue
 		}
 		if err != nil {
-			return fmt.Errorf("migrate %s: set %s: %w", db.module, set.Name, err)
+			return fmt.Errorf("migrate %s: %w", db.module, err)
 		}
 		crashpoint.Hit(db.module, "before-migration")
 		if err := do(set, p); err != nil {
@@ -112,6 +138,31 @@ func (db *DB) migrations(ctx context.Context, sets []Migrations, do func(Migrati
 		crashpoint.Hit(db.module, "after-migration")
 	}
 	return nil
+}
+
+// provider is goose's way to one set, on connections of pool. The error is
+// goose.ErrNoMigrations where all of the set's files are for the other dialect.
+func (db *DB) provider(pool *sql.DB, set Migrations) (*goose.Provider, gooseStore.Store, error) {
+	if !setName.MatchString(set.Name) {
+		return nil, nil, fmt.Errorf("%q is no name of a set: 1 to 40 of a-z, 0-9 and _, starting with a letter", set.Name)
+	}
+	if err := db.guards.learn(db.module, set); err != nil {
+		return nil, nil, fmt.Errorf("set %s: %w", set.Name, err)
+	}
+	dialect := goose.DialectPostgres
+	if db.dialect == SQLite {
+		dialect = goose.DialectSQLite3
+	}
+	store, err := gooseStore.NewStore(dialect, "goose_"+set.Name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("set %s: %w", set.Name, err)
+	}
+	p, err := goose.NewProvider("", pool, dialectFS{set.FS, db.dialect},
+		goose.WithStore(store), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("set %s: %w", set.Name, err)
+	}
+	return p, store, nil
 }
 
 // dialectFS hides the files that are for the other dialect.

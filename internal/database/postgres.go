@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -43,7 +44,7 @@ var migrationSettings = map[string]string{
 // server is a PostgreSQL database as the login user sees it.
 type server struct {
 	base  *pgx.ConnConfig
-	admin *sql.DB // one connection, for making schemas and roles
+	admin *sql.DB // one connection, for making schemas and roles, and for the lock of who migrates
 }
 
 const startPatience = 10 * time.Second // a database that starts beside us may need a moment
@@ -115,12 +116,12 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 		module: name, dialect: Postgres, read: pool, write: pool, begin: "BEGIN READ WRITE",
 		dial: postgres.New(postgres.Config{Conn: pool}),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
-			pool := c.pg.pool(name, role, 2, migrationSettings)
-			release, err := lockSession(ctx, pool, name)
+			release, err := lockSession(ctx, c.pg.admin, name)
 			if err != nil {
-				return nil, nil, errors.Join(err, pool.Close())
+				return nil, nil, err
 			}
-			return pool, func() error { return errors.Join(release(), pool.Close()) }, nil
+			pool := c.pg.pool(name, role, 1, migrationSettings)
+			return pool, func() error { return errors.Join(pool.Close(), release()) }, nil
 		},
 	}, nil
 }
@@ -235,8 +236,8 @@ func (s *server) provideOnce(ctx context.Context, schema, role string) error {
 // lockSession keeps other processes from migrating the module. It asks again and
 // again instead of waiting in the server: a waiting statement holds a snapshot,
 // and CREATE INDEX CONCURRENTLY of the holder would wait for that for ever.
-func lockSession(ctx context.Context, pool *sql.DB, module string) (release func() error, err error) {
-	conn, err := pool.Conn(ctx)
+func lockSession(ctx context.Context, admin *sql.DB, module string) (release func() error, err error) {
+	conn, err := admin.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -247,8 +248,7 @@ func lockSession(ctx context.Context, pool *sql.DB, module string) (release func
 			return nil, errors.Join(err, conn.Close())
 		}
 		if got {
-			// The lock ends with the connection, which ends with the pool.
-			return conn.Close, nil
+			return func() error { return unlockSession(ctx, conn, key) }, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -256,6 +256,19 @@ func lockSession(ctx context.Context, pool *sql.DB, module string) (release func
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// unlockSession gives the lock back, at worst together with the connection.
+func unlockSession(ctx context.Context, conn *sql.Conn, key int64) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
+	defer cancel()
+	if _, err := conn.ExecContext(limited, "SELECT pg_advisory_unlock($1)", key); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	if err := conn.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
+		return err
+	}
+	return nil
 }
 
 func lockKey(name string) int64 {

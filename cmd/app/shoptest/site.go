@@ -16,7 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +35,9 @@ const Patience = 90 * time.Second
 // binary is the program under test, built once by Main.
 var binary string
 
-// atOnce is how many tests run at a time: most of their time they wait for a
-// process, so more than there are processors.
-const atOnce = "6"
+// atOnce is how many tests run at a time: they wait for processes now and then, so
+// more than there are processors; but shops that starve each other wait in vain.
+var atOnce = strconv.Itoa(2 * runtime.NumCPU())
 
 // Binary is the path of the program that Main built.
 func Binary() string { return binary }

@@ -14,10 +14,16 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
+// progress is how many transactions the shop must have brought to their COMMIT
+// before the next of its connections are taken. Where a new connection takes long,
+// cuts by the clock alone would leave it none.
+const progress = 40
+
 // TestConnectionsCut takes the database's connections away: five of them every
-// 200 ms by order of an administrator, and every 25th at its COMMIT, once the
-// server has done it and before the shop hears of it, or before the server gets
-// it. What nobody knows the outcome of is repeated under the same key.
+// 200 ms by order of an administrator, as long as the shop gets on in between, and
+// every 25th at its COMMIT, once the server has done it and before the shop hears
+// of it, or before the server gets it. What nobody knows the outcome of is repeated
+// under the same key.
 func TestConnectionsCut(t *testing.T) {
 	t.Parallel()
 	at := shoptest.NewPostgresSite(t)
@@ -32,7 +38,7 @@ func TestConnectionsCut(t *testing.T) {
 	ctx, calm := context.WithCancel(t.Context())
 	var terminated atomic.Int64
 	var terminator sync.WaitGroup
-	terminator.Go(func() { terminate(ctx, t, direct, &terminated) })
+	terminator.Go(func() { terminate(ctx, t, direct, &cut.commits, &terminated) })
 	cut.every.Store(25)
 	c.Burst(t.Context(), t, f.here()...)
 	cut.every.Store(0)
@@ -50,8 +56,8 @@ func TestConnectionsCut(t *testing.T) {
 	f.clean(t)
 }
 
-// terminate ends five of the shop's connections every 200 ms.
-func terminate(ctx context.Context, t *testing.T, address string, count *atomic.Int64) {
+// terminate ends five of the shop's connections every 200 ms in which it got on.
+func terminate(ctx context.Context, t *testing.T, address string, commits, count *atomic.Int64) {
 	db, err := sql.Open("pgx", address)
 	if err != nil {
 		t.Error(err)
@@ -60,12 +66,16 @@ func terminate(ctx context.Context, t *testing.T, address string, count *atomic.
 	defer func() { _ = db.Close() }()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for last := int64(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		if commits.Load() < last+progress {
+			continue
+		}
+		last = commits.Load()
 		var n int64
 		err := db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM (
 			SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'banyan%'
