@@ -36,8 +36,9 @@ func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, err
 
 // closeGaps fetches missing events from the logs of the sources. They can be
 // there: an older version of the program, which did not know this consumer,
-// relayed them during a rolling start. Where retention has dropped the beginning
-// of an aggregate that the consumer never met, it starts with what is left.
+// relayed them during a rolling start. Where retention has dropped them, of an
+// aggregate that the consumer never met or after a crash that took cursors of events
+// without effect, it goes on with what is left.
 func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration) error {
 	found, err := c.gaps(ctx, patience)
 	if err != nil {
@@ -63,8 +64,8 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
 	if len(missing) > 0 {
 		first = missing[0].Version
 	}
-	if g.Version < 0 && first > 1 {
-		if err := c.startAt(ctx, o, k, first); err != nil {
+	if first > max(g.Version, 0)+1 {
+		if err := c.startAt(ctx, o, k, g.Version, first); err != nil {
 			return err
 		}
 	}
@@ -74,9 +75,9 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
 	return c.process(ctx, missing, false)
 }
 
-// startAt begins an aggregate in the middle, if the log proves that the
-// beginning existed and was dropped.
-func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, first int64) error {
+// startAt passes over the events of an aggregate between what the consumer has and
+// first, if the log proves that they existed and were dropped.
+func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, has, first int64) error {
 	trimmed, err := o.trimmed(ctx)
 	if err != nil || !trimmed {
 		return err
@@ -85,9 +86,13 @@ func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, first int64) e
 	if err != nil || len(here) == 0 {
 		return err // the log of another source
 	}
-	unknownOnly := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < 0"}}
+	if has >= 0 {
+		c.log.WarnContext(ctx, "events were dropped before their cursor had moved: they had no effect here, or this consumer was away for longer than events are kept",
+			"consumer", c.Name(), "topic", k.topic, "aggregate", k.aggregate, "after", has, "before", first)
+	}
+	unmoved := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version = ?", Vars: []any{has}}}
 	err = c.db.Atomic(ctx, func(ctx context.Context) error {
-		return c.place(c.db.Conn(ctx), []base{{Topic: k.topic, AggregateID: k.aggregate, First: first}}, unknownOnly)
+		return c.place(c.db.Conn(ctx), []base{{Topic: k.topic, AggregateID: k.aggregate, First: first}}, unmoved)
 	})
 	if err == nil {
 		raise(c.wake)

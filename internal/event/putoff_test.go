@@ -12,6 +12,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/id"
 )
 
 // unhandled publishes the next event of each of n aggregates, of a type that nobody
@@ -126,6 +127,37 @@ func TestCrashBeforeCursorsAreMovedLosesNothing(t *testing.T) {
 		dead, err := second.consumer.DeadList(t.Context(), 10)
 		require.NoError(t, err)
 		require.Empty(t, dead)
+	})
+}
+
+// Retention may have dropped by then what the crash took: the aggregate goes on with
+// what is left, and does not wait for ever.
+func TestDroppedBeforeItsCursorHadMoved(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		first := s.instance(t)
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		first.outbox = event.NewOutbox(s.source, now.Now, id.V7)
+		require.NoError(t, first.outbox.MakePartitions(t.Context()))
+		first.publish(t, "a0", 1)
+		first.drain(t)
+		first.consumer.PutOff()
+		first.unhandled(t, 1, 2)
+		first.relayed(t)
+
+		now.Advance(40 * 24 * time.Hour)
+		second := s.instance(t)
+		second.outbox = event.NewOutbox(s.source, now.Now, id.V7)
+		require.NoError(t, second.outbox.MakePartitions(t.Context()))
+		_, err := second.outbox.Trim(t.Context(), now.Now().Add(-24*time.Hour))
+		require.NoError(t, err)
+		left, err := second.outbox.List(t.Context(), event.Filter{AggregateID: "a0"})
+		require.NoError(t, err)
+		require.Empty(t, left)
+		second.consumer.GapPatience = time.Hour
+		second.start(t)
+		second.publish(t, "a0", 3, 4)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a0")) == 3 }, 30*time.Second, 10*time.Millisecond)
+		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a0"))
 	})
 }
 

@@ -160,7 +160,6 @@ func TestCutsDuringCalls(t *testing.T) {
 	}, patience, time.Millisecond)
 	t.Logf("%d cuts; %d calls served, %d given up; well %s after the last", cuts, served.Load(), lost.Load(), time.Since(healed))
 	require.Positive(t, lost.Load(), "no cut met a call: the hard case was not hit")
-	require.Greater(t, served.Load(), lost.Load())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for what, times := range s.calls {

@@ -73,10 +73,14 @@ func (s *served) listen(ctx context.Context, on *session) error {
 	return nil
 }
 
-// crew answers the calls of one session. It has as many members as were ever at
-// work at a time and one who waits for the next call, each with a place of its
-// module. They stay: a call needs no goroutine to be made for it, and is handed
-// over once on its way.
+// idle is how many members of a crew wait for calls; who finds so many waiting
+// after a call leaves.
+const idle = 2
+
+// crew answers the calls of one session. As long as there are places it has one
+// member who waits for the next call, each with a place of its module. A few stay
+// when they are done: most calls need no goroutine to be made for them, and are
+// handed over once on their way.
 type crew struct {
 	served  *served
 	calls   <-chan amqp.Delivery
@@ -100,6 +104,9 @@ func (c *crew) grow(ctx context.Context) {
 			}
 			if m := message(&d); c.served.worth(&d, m, c.acks) {
 				c.served.answer(ctx, &d, m, c.acks)
+			}
+			if c.waiting.Load() >= idle { // not counted itself, so whoever takes the last one's call sees none
+				return
 			}
 			c.waiting.Add(1)
 		}

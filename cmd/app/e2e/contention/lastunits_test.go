@@ -66,7 +66,7 @@ func TestLastUnits(t *testing.T) {
 		}
 		f.all[0].Audited(t)
 		f.clean(t)
-	}, "BANYAN_INVENTORY_HOLD_TTL=1s")
+	}, "BANYAN_INVENTORY_HOLD_TTL=2s")
 }
 
 // shop is what the i-th buyer does.
@@ -74,8 +74,7 @@ func (s *sale) shop(ctx context.Context, c shoptest.Client, i int) error {
 	c = c.At(s.at(i))
 	switch {
 	case i < lastUnits:
-		_, err := s.persist(ctx, c, "tok_slow")
-		return err
+		return s.hold(ctx, c)
 	case i%10 == 3:
 		return s.quoteAndLeave(ctx, c)
 	case i%10 == 4:
@@ -105,6 +104,20 @@ func (s *sale) shop(ctx context.Context, c shoptest.Client, i int) error {
 	good := []string{"tok_visa", "tok_lost_reply", "tok_flaky"}
 	_, err := s.persist(ctx, c, good[i%3])
 	return err
+}
+
+// hold orders with the slow card until all pieces were held at the same moment.
+func (s *sale) hold(ctx context.Context, c shoptest.Client) error {
+	for {
+		if _, err := s.persist(ctx, c, "tok_slow"); err != nil {
+			return err
+		}
+		select {
+		case <-s.gate:
+			return nil
+		default: // one hold ran out before another began
+		}
+	}
 }
 
 // persist orders again and again while there is a piece that somebody else only

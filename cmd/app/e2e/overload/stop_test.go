@@ -87,6 +87,9 @@ func (b *burst) run(t *testing.T, c *shoptest.Crowd) {
 					w.Order = a.Text("id")
 				}
 			}
+			for ok := true; ok; { // until there is nobody
+				_, ok = b.send(t, at, http.MethodPut, "/cart/items/"+c.SKU, shoptest.Object{"quantity": 1})
+			}
 		})
 	}
 	all.Wait()
