@@ -1,11 +1,16 @@
 package database_test
 
 import (
+	"context"
 	"errors"
+	"hash/fnv"
+	"maps"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/database"
@@ -49,6 +54,35 @@ func TestMigrate(t *testing.T) {
 		require.Error(t, db.Conn(ctx).Raw("SELECT count(*) FROM half").Scan(&by).Error, "a failed file leaves nothing")
 		require.ErrorContains(t, db.Migrate(ctx, database.Migrations{Name: "a b"}), "is no name of a set")
 	})
+}
+
+// Who has nothing to migrate does not wait for who migrates; who has, does.
+func TestNothingToMigrateTakesNoLock(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresURL(t)
+	db, err := testenv.Open(t, database.Config{URL: url}).Module(t.Context(), "orders", 2)
+	require.NoError(t, err)
+	older := map[string]string{"00001_init.sql": "CREATE TABLE things (id text PRIMARY KEY);"}
+	require.NoError(t, db.Migrate(t.Context(), set(older), notes))
+
+	other, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { _ = other.Close(context.WithoutCancel(t.Context())) }()
+	key := fnv.New64a()
+	_, _ = key.Write([]byte("banyan migrate orders"))
+	_, err = other.Exec(t.Context(), "SELECT pg_advisory_lock($1)", int64(key.Sum64())) //nolint:gosec // any 64 bits will do
+	require.NoError(t, err)
+	require.NoError(t, db.Migrate(t.Context(), set(older), notes))
+
+	newer := maps.Clone(older)
+	newer["00002_more.sql"] = "ALTER TABLE things ADD COLUMN more text;"
+	limited, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	require.ErrorContains(t, db.Migrate(limited, set(newer), notes), "another process migrates")
+	require.NoError(t, other.Close(t.Context()))
+	require.NoError(t, db.Migrate(t.Context(), set(newer), notes))
+	var n int
+	require.NoError(t, db.Conn(t.Context()).Raw("SELECT count(more) FROM things").Scan(&n).Error)
 }
 
 // Several processes start at the same time on the same data.
