@@ -72,7 +72,9 @@ func TestNothingToMigrateTakesNoLock(t *testing.T) {
 	_, _ = key.Write([]byte("banyan migrate orders"))
 	_, err = other.Exec(t.Context(), "SELECT pg_advisory_lock($1)", int64(key.Sum64())) //nolint:gosec // any 64 bits will do
 	require.NoError(t, err)
-	require.NoError(t, db.Migrate(t.Context(), set(older), notes))
+	patient, done := context.WithTimeout(t.Context(), 30*time.Second)
+	defer done()
+	require.NoError(t, db.Migrate(patient, set(older), notes))
 
 	newer := maps.Clone(older)
 	newer["00002_more.sql"] = "ALTER TABLE things ADD COLUMN more text;"

@@ -64,7 +64,8 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
 	if len(missing) > 0 {
 		first = missing[0].Version
 	}
-	if first > max(g.Version, 0)+1 {
+	// What a transport brings is not put off: of an aggregate that is known, it may come yet.
+	if known := g.Version >= 0; first > max(g.Version, 0)+1 && !(known && c.carried) {
 		if err := c.startAt(ctx, o, k, g.Version, first); err != nil {
 			return err
 		}
