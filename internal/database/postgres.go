@@ -21,13 +21,15 @@ import (
 const oldestPostgres = 15_00_00
 
 // Settings of every connection of a module, in milliseconds where they are times.
-// Reads outside a transaction refuse writes by default_transaction_read_only.
+// Reads outside a transaction refuse writes by default_transaction_read_only. A
+// transaction whose process is paused ends sooner than others give up to wait for
+// its locks.
 var sessionSettings = map[string]string{
 	"application_name":                    "banyan",
 	"timezone":                            "UTC",
 	"statement_timeout":                   "30000",
 	"lock_timeout":                        "10000",
-	"idle_in_transaction_session_timeout": "60000",
+	"idle_in_transaction_session_timeout": "8000",
 	"default_transaction_read_only":       "on",
 }
 

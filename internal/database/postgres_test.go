@@ -62,6 +62,39 @@ func TestDeadlockIsRetried(t *testing.T) {
 	}
 }
 
+// A process that is paused inside a transaction keeps its locks for less time than
+// others wait for them, and what it had begun comes to nothing.
+func TestPausedTransactionLetsGo(t *testing.T) {
+	t.Parallel()
+	db, err := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)}).Module(t.Context(), "test", 9)
+	require.NoError(t, err)
+	withNotes(t, db)
+	ctx := t.Context()
+	require.NoError(t, db.Atomic(ctx, func(ctx context.Context) error { return insert(ctx, db, note{ID: "a"}) }))
+	write := func(ctx context.Context, n int) error {
+		return db.Conn(ctx).Model(&note{}).Where(&note{ID: "a"}).Update("n", n).Error
+	}
+	holds, wakes, slept := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		slept <- db.Atomic(ctx, func(ctx context.Context) error {
+			if err := write(ctx, 1); err != nil {
+				return err
+			}
+			close(holds)
+			<-wakes
+			return nil
+		})
+	}()
+	<-holds
+	err = db.Atomic(ctx, func(ctx context.Context) error { return write(ctx, 2) })
+	close(wakes)
+	require.NoError(t, err, "the sleeper's lock outlived the patience of others")
+	require.ErrorIs(t, <-slept, fault.Unavailable)
+	var n note
+	require.NoError(t, db.Conn(ctx).Take(&n).Error)
+	require.EqualValues(t, 2, n.N)
+}
+
 func TestLostConnectionIsUnavailable(t *testing.T) {
 	t.Parallel()
 	address := testenv.PostgresURL(t)

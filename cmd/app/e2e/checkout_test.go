@@ -11,10 +11,9 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
-// TestCheckoutTokens pays with every card of the sandbox. The provider's own
+// paysByCard pays with every card of the sandbox. The provider's own
 // ledger decides what was charged.
-func TestCheckoutTokens(t *testing.T) {
-	t.Parallel()
+func paysByCard(t *testing.T, s *shoptest.Server) {
 	const sku, quantity = "fiddle-leaf-fig--large", 2
 	cards := []struct {
 		token, status, reason string
@@ -28,73 +27,64 @@ func TestCheckoutTokens(t *testing.T) {
 		{"tok_insufficient_funds", "rejected", "payment.declined", []string{"declined"}},
 		{"tok_error", "rejected", "payment.unavailable", []string{}},
 	}
-	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
-		s := shoptest.Serve(t, at)
-		admin, before := s.Admin(t), s.Stock(t, sku)
-		t.Run("cards", func(t *testing.T) {
-			for _, card := range cards {
-				t.Run(card.token, func(t *testing.T) {
-					t.Parallel()
-					buyer := s.Customer(t)
-					o := buyer.Buy(t, sku, quantity, card.token)
-					require.Equal(t, card.status, o.Text("status"), o.Raw)
-					require.Equal(t, card.reason, o.Text("reason"), o.Raw)
-					charges := s.Ledger(t, admin, o.Text("id"))
-					require.Equal(t, card.charges, shoptest.Statuses(charges))
-					if card.status == "confirmed" {
-						require.Equal(t, o.Number(t, "totals.total.amount"), charges[0].Amount.Amount)
-						require.Equal(t, o.Text("totals.total.currency"), charges[0].Amount.Currency)
-						p := buyer.Get(t, "/payments/"+o.Text("payment_id"))
-						require.Equal(t, "authorised", p.Text("status"))
-						require.Positive(t, o.Number(t, "totals.total.amount"))
-						buyer.Emptied(t)
-					} else {
-						require.Equal(t, int64(quantity), buyer.Get(t, "/cart").Number(t, "lines.0.quantity"), "a rejected order leaves the cart")
-					}
-				})
-			}
-		})
-		s.Settles(t, sku, shoptest.Stock{OnHand: before.OnHand - 4*quantity})
-		s.Audited(t)
+	admin, before := s.Admin(t), s.Stock(t, sku)
+	t.Run("cards", func(t *testing.T) {
+		for _, card := range cards {
+			t.Run(card.token, func(t *testing.T) {
+				t.Parallel()
+				buyer := s.Customer(t)
+				o := buyer.Buy(t, sku, quantity, card.token)
+				require.Equal(t, card.status, o.Text("status"), o.Raw)
+				require.Equal(t, card.reason, o.Text("reason"), o.Raw)
+				charges := s.Ledger(t, admin, o.Text("id"))
+				require.Equal(t, card.charges, shoptest.Statuses(charges))
+				if card.status == "confirmed" {
+					require.Equal(t, o.Number(t, "totals.total.amount"), charges[0].Amount.Amount)
+					require.Equal(t, o.Text("totals.total.currency"), charges[0].Amount.Currency)
+					p := buyer.Get(t, "/payments/"+o.Text("payment_id"))
+					require.Equal(t, "authorised", p.Text("status"))
+					require.Positive(t, o.Number(t, "totals.total.amount"))
+					buyer.Emptied(t)
+				} else {
+					require.Equal(t, int64(quantity), buyer.Get(t, "/cart").Number(t, "lines.0.quantity"), "a rejected order leaves the cart")
+				}
+			})
+		}
 	})
+	s.Settles(t, sku, shoptest.Stock{OnHand: before.OnHand - 4*quantity})
 }
 
-// TestIdempotency repeats what moves money and stock.
-func TestIdempotency(t *testing.T) {
-	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
-		s := shoptest.Serve(t, at)
-		admin, before := s.Admin(t), s.Stock(t, shoptest.Staple)
+// repeats repeats what moves money and stock.
+func repeats(t *testing.T, s *shoptest.Server) {
+	admin, before := s.Admin(t), s.Stock(t, shoptest.Staple)
 
-		buyer := s.Customer(t)
-		buyer.PutInCart(t, shoptest.Staple, 1)
-		keyed := buyer.Keyed()
-		first := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
-		require.Empty(t, first.Header.Get("Idempotency-Replayed"))
-		require.Equal(t, "/api/v1/orders/"+first.Text("id"), first.Header.Get("Location"))
-		again := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
-		require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
-		require.Equal(t, first.Raw, again.Raw)
-		require.Equal(t, first.Header.Get("Location"), again.Header.Get("Location"))
-		keyed.Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, "/orders", shoptest.OrderBody("tok_slow"))
-		buyer.Refused(t, http.StatusBadRequest, "idempotency_key.missing", http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
-		require.Equal(t, "confirmed", buyer.Decided(t, first.Text("id")).Text("status"))
+	buyer := s.Customer(t)
+	buyer.PutInCart(t, shoptest.Staple, 1)
+	keyed := buyer.Keyed()
+	first := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	require.Empty(t, first.Header.Get("Idempotency-Replayed"))
+	require.Equal(t, "/api/v1/orders/"+first.Text("id"), first.Header.Get("Location"))
+	again := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+	require.Equal(t, first.Raw, again.Raw)
+	require.Equal(t, first.Header.Get("Location"), again.Header.Get("Location"))
+	keyed.Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, "/orders", shoptest.OrderBody("tok_slow"))
+	buyer.Refused(t, http.StatusBadRequest, "idempotency_key.missing", http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	require.Equal(t, "confirmed", buyer.Decided(t, first.Text("id")).Text("status"))
 
-		// A key is its user's: somebody else's same key is another one.
-		other := s.Customer(t).With("Idempotency-Key", keyed.Sends("Idempotency-Key"))
-		theirs := other.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
-		require.NotEqual(t, first.Text("id"), theirs.Text("id"))
-		require.Equal(t, "cart.empty", other.Decided(t, theirs.Text("id")).Text("reason"))
+	// A key is its user's: somebody else's same key is another one.
+	other := s.Customer(t).With("Idempotency-Key", keyed.Sends("Idempotency-Key"))
+	theirs := other.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	require.NotEqual(t, first.Text("id"), theirs.Text("id"))
+	require.Equal(t, "cart.empty", other.Decided(t, theirs.Text("id")).Text("reason"))
 
-		crowd := s.Customer(t)
-		crowd.PutInCart(t, shoptest.Staple, 3)
-		id := atOnce(t, crowd, 20)
-		require.Equal(t, "confirmed", crowd.Decided(t, id).Text("status"))
-		require.Len(t, crowd.Get(t, "/orders").At("items"), 1)
-		require.Equal(t, []string{"authorised"}, shoptest.Statuses(s.Ledger(t, admin, id)))
-		s.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: before.OnHand - 4})
-		s.Audited(t)
-	})
+	crowd := s.Customer(t)
+	crowd.PutInCart(t, shoptest.Staple, 3)
+	id := atOnce(t, crowd, 20)
+	require.Equal(t, "confirmed", crowd.Decided(t, id).Text("status"))
+	require.Len(t, crowd.Get(t, "/orders").At("items"), 1)
+	require.Equal(t, []string{"authorised"}, shoptest.Statuses(s.Ledger(t, admin, id)))
+	s.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: before.OnHand - 4})
 }
 
 // atOnce sends one order with one key n times in parallel. Each answer is that

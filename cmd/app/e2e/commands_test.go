@@ -95,62 +95,58 @@ func TestConfigCheck(t *testing.T) {
 	require.Equal(t, 2, at.With("BANYAN_NO_SUCH_SETTING=1").App(t, "config", "check").Code)
 }
 
-// TestCommands reads what the commands print for scripts, beside a running shop.
-func TestCommands(t *testing.T) {
-	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
-		s := shoptest.Serve(t, at)
-		order := s.Customer(t).Buy(t, shoptest.Staple, 1, "tok_visa")
-		id := order.Text("id")
+// commands reads what the commands print for scripts, beside a running shop.
+func commands(t *testing.T, s *shoptest.Server) {
+	order := s.Customer(t).Buy(t, shoptest.Staple, 1, "tok_visa")
+	id := order.Text("id")
 
-		var version map[string]string
-		s.JSON(t, &version, "version", "--json")
-		require.NotEmpty(t, version["version"])
+	var version map[string]string
+	s.JSON(t, &version, "version", "--json")
+	require.NotEmpty(t, version["version"])
 
-		var migrations []struct {
-			Module, Set      string
-			Version, Pending int64
-		}
-		s.JSON(t, &migrations, "migrate", "--status", "--json")
-		modules := map[string]bool{}
-		for _, m := range migrations {
-			require.Zero(t, m.Pending, "%+v", m)
-			require.Positive(t, m.Version, "%+v", m)
-			modules[m.Module] = true
-		}
-		files, err := filepath.Glob("../../../migrations/*/00001_*.sql")
-		require.NoError(t, err)
-		require.Len(t, modules, len(files))
+	var migrations []struct {
+		Module, Set      string
+		Version, Pending int64
+	}
+	s.JSON(t, &migrations, "migrate", "--status", "--json")
+	modules := map[string]bool{}
+	for _, m := range migrations {
+		require.Zero(t, m.Pending, "%+v", m)
+		require.Positive(t, m.Version, "%+v", m)
+		modules[m.Module] = true
+	}
+	files, err := filepath.Glob("../../../migrations/*/00001_*.sql")
+	require.NoError(t, err)
+	require.Len(t, modules, len(files))
 
-		var sagas []shoptest.Object
-		s.JSON(t, &sagas, "saga", "list", "--json")
-		ids := map[any]bool{}
-		for _, saga := range sagas {
-			ids[saga["id"]] = true
-		}
-		require.True(t, ids[id], "the checkout of the order: %v", sagas)
-		var saga shoptest.Object
-		s.JSON(t, &saga, "saga", "show", id, "--json")
-		require.NotEmpty(t, saga["history"])
-		require.NotContains(t, s.OK(t, "saga", "show", id, "--json"), "tok_visa", "the card is forgotten")
+	var sagas []shoptest.Object
+	s.JSON(t, &sagas, "saga", "list", "--json")
+	ids := map[any]bool{}
+	for _, saga := range sagas {
+		ids[saga["id"]] = true
+	}
+	require.True(t, ids[id], "the checkout of the order: %v", sagas)
+	var saga shoptest.Object
+	s.JSON(t, &saga, "saga", "show", id, "--json")
+	require.NotEmpty(t, saga["history"])
+	require.NotContains(t, s.OK(t, "saga", "show", id, "--json"), "tok_visa", "the card is forgotten")
 
-		var events []shoptest.Object
-		s.JSON(t, &events, "events", "list", "--from", "orders", "--aggregate", id, "--json")
-		require.NotEmpty(t, events)
-		var status any
-		s.JSON(t, &status, "events", "status", "--json")
-		require.NotEmpty(t, status)
-		var dead []shoptest.Object
-		s.JSON(t, &dead, "events", "dead", "list", "--json")
-		require.Empty(t, dead)
-		require.Equal(t, 2, s.App(t, "events", "list", "--from", "nobody").Code)
+	var events []shoptest.Object
+	s.JSON(t, &events, "events", "list", "--from", "orders", "--aggregate", id, "--json")
+	require.NotEmpty(t, events)
+	var status any
+	s.JSON(t, &status, "events", "status", "--json")
+	require.NotEmpty(t, status)
+	var dead []shoptest.Object
+	s.JSON(t, &dead, "events", "dead", "list", "--json")
+	require.Empty(t, dead)
+	require.Equal(t, 2, s.App(t, "events", "list", "--from", "nobody").Code)
 
-		var settings any
-		s.JSON(t, &settings, "config", "show", "--json")
-		require.NotEmpty(t, settings)
-		s.Audited(t)
-		grants(t, s)
-	})
+	var settings any
+	s.JSON(t, &settings, "config", "show", "--json")
+	require.NotEmpty(t, settings)
+	s.Audited(t)
+	grants(t, s)
 }
 
 // grants makes a customer staff, by the command line.

@@ -64,8 +64,25 @@ func Main(m *testing.M, tags ...string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := migrated.Drop(); err != nil {
+		fmt.Fprintln(os.Stderr, "drop the migrated database:", err)
+		return 1
+	}
+	return code
 }
+
+// migrated is a PostgreSQL database with everything that the shop makes in an empty
+// one before it starts.
+var migrated = testenv.Template{Prepare: func(ctx context.Context, address string) error {
+	cmd := exec.CommandContext(ctx, binary, "migrate")
+	cmd.Dir = filepath.Dir(binary)
+	cmd.Env = Site{Settings: []string{"BANYAN_DATABASE_URL=" + address}}.Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("app migrate: %w\n%s", err, out)
+	}
+	return nil
+}}
 
 // Build makes the program with these build tags, for the sites of one test. It
 // gives its path.
@@ -113,7 +130,7 @@ type Site struct {
 	Moved []string
 }
 
-// OnEach runs fn once per kind of database, with an empty one.
+// OnEach runs fn once per kind of database, with one of its own.
 func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -172,8 +189,15 @@ const (
 	OtherHalf           = "shipping,cart,orders,wallet,search"
 )
 
-// NewPostgresSite is NewSite on an empty PostgreSQL database.
+// NewPostgresSite is NewSite on a PostgreSQL database that is migrated, and has
+// nothing else.
 func NewPostgresSite(t *testing.T, settings ...string) Site {
+	t.Helper()
+	return NewSite(t, append(settings, "BANYAN_DATABASE_URL="+migrated.URL(t))...)
+}
+
+// NewEmptyPostgresSite is NewSite on a PostgreSQL database that has nothing at all.
+func NewEmptyPostgresSite(t *testing.T, settings ...string) Site {
 	t.Helper()
 	return NewSite(t, append(settings, "BANYAN_DATABASE_URL="+testenv.PostgresURL(t))...)
 }

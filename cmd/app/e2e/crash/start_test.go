@@ -40,7 +40,7 @@ func TestFirstStart(t *testing.T) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		firstStart(t, binary, shoptest.Storm(2, 40), func(t *testing.T) shoptest.Site { return shoptest.NewPostgresSite(t, chief...) })
+		firstStart(t, binary, shoptest.Storm(2, 40), func(t *testing.T) shoptest.Site { return shoptest.NewEmptyPostgresSite(t, chief...) })
 	})
 }
 
