@@ -210,10 +210,21 @@ func (a Answer) Number(t *testing.T, path string) int64 {
 // goroutine, so that ask may end the test.
 func Until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
+	until(t, 50*time.Millisecond, what, ask)
+}
+
+// Often is Until for what passes quickly.
+func Often(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	until(t, 2*time.Millisecond, what, ask)
+}
+
+func until(t *testing.T, pause time.Duration, what string, ask func() bool) {
+	t.Helper()
 	for deadline := time.Now().Add(Patience); !ask(); {
 		require.False(t, time.Now().After(deadline), "waited too long until %s", what)
 		select {
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(pause):
 		case <-t.Context().Done():
 		}
 	}

@@ -60,13 +60,7 @@ func TestImport(t *testing.T) {
 				wanted = append(wanted, fmt.Sprintf("pot-%04d Pot %d pot-%04d-%d %d %d", i, i, i, v, 500+100*v, 7+v))
 			}
 		}
-		var got []string
-		for _, line := range shelf(t, s) {
-			if strings.HasPrefix(line, "pot-") {
-				got = append(got, line)
-			}
-		}
-		require.Equal(t, wanted, got)
+		becomes(t, wanted, s, func(line string) bool { return strings.HasPrefix(line, "pot-") }, "after the last import")
 		s.Quiet(t)
 		s.Audited(t)
 		t.Logf("%d of %d kills hit the import of %d products", hit, kills, products)

@@ -4,9 +4,27 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
+
+// becomes demands what is for sale, of which only some lines may count. A shop that
+// is busy leaves a price out that pricing does not tell in time, so it is asked again.
+func becomes(t *testing.T, want []string, s *shoptest.Server, some func(line string) bool, message string, args ...any) {
+	t.Helper()
+	var got []string
+	deadline := time.Now().Add(shoptest.Patience / 2)
+	shoptest.Until(t, "the shelf is as it should be", func() bool {
+		got = slices.DeleteFunc(shelf(t, s), func(line string) bool { return !some(line) })
+		return slices.Equal(want, got) || time.Now().After(deadline)
+	})
+	require.Equal(t, want, got, append([]any{message}, args...)...)
+}
+
+func anything(string) bool { return true }
 
 // shelf is all that is for sale, one line a variant.
 func shelf(t *testing.T, s *shoptest.Server) []string {
