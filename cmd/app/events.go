@@ -62,6 +62,7 @@ func eventsListCommand(s *settings) *cobra.Command {
 	cmd.Flags().StringVar(&f.AggregateID, "aggregate", "", "only events about this id")
 	cmd.Flags().StringVar(&since, "since", "", "recorded at or after this day or RFC 3339 instant")
 	cmd.Flags().StringVar(&until, "until", "", "recorded before this day or RFC 3339 instant")
+	cmd.Flags().StringVar(&f.Before, "before", "", "the page after the one that ended with this event's id")
 	cmd.Flags().IntVar(&f.Limit, "limit", 100, "at most this many, 1 to 1000")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -19,7 +19,7 @@ import (
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	blocks := walk(t)
-	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnSome(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at.With("BANYAN_RATE_LIMIT=on"))
 		walked(t, blocks, paste(t, blocks, append(s.Environ(), "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())))
 	})

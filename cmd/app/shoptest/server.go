@@ -179,8 +179,8 @@ func (s *Server) end(t *testing.T) {
 	}
 }
 
-// demoPassword is the password of the demo's admin.
-func (s *Server) demoPassword(t *testing.T) string {
+// AdminPassword is the password of the demo's admin.
+func (s *Server) AdminPassword(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.Data, "demo-admin-password"))
 	require.NoError(t, err)

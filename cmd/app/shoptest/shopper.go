@@ -54,7 +54,7 @@ func (c Client) patiently(t *testing.T, path string, body Object) (a Answer) {
 // Admin is the demo's admin.
 func (s *Server) Admin(t *testing.T) Client {
 	t.Helper()
-	return s.LogIn(t, "admin@banyan.example", s.demoPassword(t))
+	return s.LogIn(t, "admin@banyan.example", s.AdminPassword(t))
 }
 
 // PutInCart sets how many of a SKU are in the cart.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 	"os/exec"
@@ -143,27 +144,50 @@ func OnEach(t *testing.T, fn func(t *testing.T, at Site)) {
 	})
 }
 
-// OnEvery is OnEach, and on the wirings that need a broker: one process whose every
-// call and event goes over RabbitMQ, two processes that each run half of the shop,
-// and those two with payments moved out.
+// wirings are those that a shop is tried on: one process on SQLite, one on PostgreSQL,
+// that with every call and event over RabbitMQ, two processes that each run half of
+// the shop, and those two with payments moved out.
+var wirings = []string{"sqlite", "postgres", "rabbitmq", "split", "extracted"}
+
+// Wired makes a site of a wiring, with nothing in it.
+func Wired(t *testing.T, wiring string) Site {
+	t.Helper()
+	site := map[string]func(*testing.T, ...string) Site{
+		"sqlite": NewSite, "postgres": NewPostgresSite, "rabbitmq": NewRabbitSite, "split": NewSplitSite, "extracted": NewExtractedSite,
+	}[wiring]
+	require.NotNil(t, site, "there is no wiring %s", wiring)
+	return site(t)
+}
+
+// OnEvery runs fn on each wiring; at the small size a split shop is that with
+// payments moved out alone.
 func OnEvery(t *testing.T, fn func(t *testing.T, at Site)) {
 	t.Helper()
-	OnEach(t, fn)
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		fn(t, NewRabbitSite(t))
-	})
-	t.Run("split", func(t *testing.T) {
-		t.Parallel()
-		if Storm(0, 1) == 0 {
-			t.Skip("only at full size, BANYAN_TEST_STORM=full: the shop is split in the wiring with payments moved out, too")
-		}
-		fn(t, NewSplitSite(t))
-	})
-	t.Run("extracted", func(t *testing.T) {
-		t.Parallel()
-		fn(t, NewExtractedSite(t))
-	})
+	onWirings(t, func(wiring string) bool { return wiring != "split" }, fn)
+}
+
+// OnSome is OnEvery with SQLite and one other wiring at the small size, by the name of
+// the test: so that each wiring has its share of the tests.
+func OnSome(t *testing.T, fn func(t *testing.T, at Site)) {
+	t.Helper()
+	others := []string{"postgres", "rabbitmq", "extracted"}
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(t.Name())) // it cannot fail
+	share := others[name.Sum32()%uint32(len(others))]
+	onWirings(t, func(wiring string) bool { return wiring == "sqlite" || wiring == share }, fn)
+}
+
+func onWirings(t *testing.T, small func(wiring string) bool, fn func(t *testing.T, at Site)) {
+	t.Helper()
+	for _, wiring := range wirings {
+		t.Run(wiring, func(t *testing.T) {
+			t.Parallel()
+			if Storm(0, 1) == 0 && !small(wiring) {
+				t.Skip("only at full size, BANYAN_TEST_STORM=full")
+			}
+			fn(t, Wired(t, wiring))
+		})
+	}
 }
 
 // NewRabbitSite is NewPostgresSite with every call and event over a broker.
