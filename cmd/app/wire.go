@@ -284,6 +284,7 @@ func buildPayments(s *shop, db *database.DB) (host.Part, error) {
 func buildWallet(s *shop, db *database.DB) (host.Part, error) {
 	m, err := walletmodule.New(walletmodule.Deps{
 		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency, Payments: s.contracts.payments,
+		KeepSagas: s.cfg.Sagas.Retention,
 	})
 	if err != nil {
 		return host.Part{}, err
@@ -297,7 +298,7 @@ func buildWallet(s *shop, db *database.DB) (host.Part, error) {
 
 func buildOrders(s *shop, db *database.DB) (host.Part, error) {
 	m, err := ordersmodule.New(ordersmodule.Deps{
-		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency,
+		DB: db, Now: s.now, NewID: s.newID, Log: s.log, Metrics: s.metrics, Currency: s.cfg.Currency, KeepSagas: s.cfg.Sagas.Retention,
 		Cart: s.contracts.cart, Pricing: s.contracts.pricing, Inventory: s.contracts.inventory,
 		Payments: s.contracts.payments, Shipping: s.contracts.shipping, Wallet: s.contracts.wallet,
 	})

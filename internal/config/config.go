@@ -32,6 +32,7 @@ type Config struct {
 
 	Ports     Ports     `koanf:"ports"`
 	Events    Events    `koanf:"events"`
+	Sagas     Sagas     `koanf:"sagas"`
 	Inventory Inventory `koanf:"inventory"`
 	Payments  Payments  `koanf:"payments"`
 	Identity  Identity  `koanf:"identity"`
@@ -108,6 +109,11 @@ type Events struct {
 	Retention time.Duration `koanf:"retention" validate:"gte=24h" doc:"How long sent events stay in the event log; read models are rebuilt from it. At least 24h; days are written 90d."`
 }
 
+// Sagas are the workflows of orders and wallets.
+type Sagas struct {
+	Retention time.Duration `koanf:"retention" validate:"gte=48h" doc:"How long an ended saga can be looked at with app saga show; parked ones stay. At least 48h; days are written 90d."`
+}
+
 // Inventory is about reservations.
 type Inventory struct {
 	HoldTTL time.Duration `koanf:"hold_ttl" validate:"gte=1s,lte=24h" doc:"How long stock is reserved for a checkout; after it the stock comes back, and an order that is not paid by then is rejected. Shorter than a checkout may take (5m) turns slow payers away."`
@@ -157,6 +163,7 @@ func Defaults() Config {
 		Log:             Log{Level: "info", Format: "text"},
 		ShutdownTimeout: 25 * time.Second,
 		Events:          Events{Retention: 90 * 24 * time.Hour},
+		Sagas:           Sagas{Retention: 90 * 24 * time.Hour},
 		Inventory:       Inventory{HoldTTL: 15 * time.Minute},
 		Boundaries:      Boundaries{Guard: "report"},
 	}

@@ -11,53 +11,29 @@ import (
 )
 
 const (
-	purgeBatch = 500 // rows in one transaction, so that others get their turn
+	purgeBatch = 500
 	purgeEvery = time.Hour
 )
 
 // Task forgets expired keys every hour. Any number of instances may run it.
 func (k *Keys) Task(log *slog.Logger) run.Task {
-	return run.Task{Name: k.db.Module() + " idempotency keys", Run: func(ctx context.Context) error {
-		tick := time.NewTicker(purgeEvery)
-		defer tick.Stop()
-		for {
-			if n, err := k.Purge(ctx); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "expired idempotency keys stay for an hour more", "error", err)
-			} else if n > 0 {
-				log.DebugContext(ctx, "forgot expired idempotency keys", "keys", n)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
-	}}
+	return run.Every(purgeEvery, "forget the expired idempotency keys of "+k.db.Module(), log, func(ctx context.Context) error {
+		_, err := k.Purge(ctx)
+		return err
+	})
 }
 
-// Purge forgets all keys that have expired, in small transactions, and tells how
-// many these were.
+// Purge forgets all keys that have expired, and tells how many these were.
 func (k *Keys) Purge(ctx context.Context) (int64, error) {
-	skip := ""
-	if k.db.Dialect() == database.Postgres {
-		skip = " FOR UPDATE SKIP LOCKED" // another instance is at those
+	skip := k.db.SkipLocked()
+	n, err := k.db.InParts(ctx, purgeBatch, func(ctx context.Context) (int64, error) {
+		res := k.db.Conn(ctx).Exec("DELETE FROM idempotency_keys WHERE (scope, key) IN ("+
+			"SELECT scope, key FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"+skip+")",
+			database.At(k.now()), purgeBatch)
+		return res.RowsAffected, res.Error
+	})
+	if err != nil {
+		return n, fmt.Errorf("forget expired idempotency keys: %w", err)
 	}
-	var all int64
-	for {
-		var n int64
-		err := k.db.Atomic(ctx, func(ctx context.Context) error {
-			res := k.db.Conn(ctx).Exec("DELETE FROM idempotency_keys WHERE (scope, key) IN ("+
-				"SELECT scope, key FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"+skip+")",
-				database.At(k.now()), purgeBatch)
-			n = res.RowsAffected
-			return res.Error
-		})
-		if err != nil {
-			return all, fmt.Errorf("forget expired idempotency keys: %w", err)
-		}
-		all += n
-		if n < purgeBatch {
-			return all, nil
-		}
-	}
+	return n, nil
 }

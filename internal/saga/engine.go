@@ -41,6 +41,7 @@ type Engine struct {
 	me      string // names this process's claims
 	workers int
 	lease   time.Duration
+	keep    time.Duration // of ended sagas
 	metrics *metrics
 	defs    map[string]*definition
 	wake    chan struct{}
@@ -75,7 +76,7 @@ func Metrics(reg prometheus.Registerer) Option {
 func NewEngine(db *database.DB, now clock.Clock, log *slog.Logger, options ...Option) *Engine {
 	e := &Engine{
 		db: db, now: now, log: log, me: id.V7(),
-		workers: defaultWorkers, lease: defaultLease,
+		workers: defaultWorkers, lease: defaultLease, keep: defaultKeep,
 		defs: map[string]*definition{}, active: map[string]*instance{}, waiters: map[string][]chan Status{},
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}),
 	}

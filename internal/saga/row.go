@@ -144,10 +144,7 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 	if err != nil || any == 0 {
 		return nil, err
 	}
-	skip := ""
-	if e.db.Dialect() == database.Postgres {
-		skip = "FOR UPDATE SKIP LOCKED"
-	}
+	skip := e.db.SkipLocked()
 	var rows []row
 	err = e.db.Atomic(ctx, func(ctx context.Context) error {
 		rows = nil
@@ -155,7 +152,7 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 		return e.db.Conn(ctx).Raw(`WITH due AS MATERIALIZED (
 				SELECT id FROM sagas
 				WHERE status IN ('running', 'compensating') AND next_at <= ? AND name IN ?
-				ORDER BY next_at LIMIT ? `+skip+`)
+				ORDER BY next_at LIMIT ?`+skip+`)
 			UPDATE sagas SET
 				reached = CASE WHEN claimed_by = '' THEN reached ELSE ? END,
 				crashes = CASE WHEN claimed_by = '' THEN crashes ELSE crashes + 1 END,

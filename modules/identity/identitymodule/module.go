@@ -60,8 +60,8 @@ func New(d Deps) (*Module, error) {
 		Service: svc,
 		Outbox:  outbox,
 		Tasks: []run.Task{
-			{Name: "identity.keys", Run: svc.KeepKeys},
-			{Name: "identity.purge", Run: svc.KeepClean},
+			run.Every(core.RotateEvery, "identity.keys", d.Log, svc.Rotate),
+			run.Every(core.PurgeEvery, "identity.purge", d.Log, svc.Purge),
 		},
 	}, nil
 }

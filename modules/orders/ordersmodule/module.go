@@ -40,12 +40,13 @@ const gather = 20 * time.Millisecond
 
 // Deps are what the module requires. Metrics may be nil.
 type Deps struct {
-	DB       *database.DB
-	Now      clock.Clock
-	NewID    id.Source // sortable by time: orders are listed by it
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer
-	Currency string // of the store, ISO 4217
+	DB        *database.DB
+	Now       clock.Clock
+	NewID     id.Source // sortable by time: orders are listed by it
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+	Currency  string        // of the store, ISO 4217
+	KeepSagas time.Duration // after their end; saga.Keep says how long unless set
 
 	Cart      cart.Service
 	Pricing   pricing.Service
@@ -81,7 +82,7 @@ func New(d Deps) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Lease(lease))
+	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Lease(lease), saga.Keep(d.KeepSagas))
 	keys := idempotency.New(d.DB, d.Now)
 	outbox := event.NewOutbox(d.DB, d.Now, d.NewID).Gather(gather)
 	service := core.NewService(core.Deps{
@@ -93,7 +94,7 @@ func New(d Deps) (*Module, error) {
 	service.Follow(consumer)
 	return &Module{
 		Service: service, Outbox: outbox, Consumer: consumer,
-		Tasks:  []run.Task{sagas.Task()},
+		Tasks:  []run.Task{sagas.Task(), sagas.Upkeep(), keys.Task(d.Log)},
 		Checks: append(service.Checks(), sagas.Checks()...),
 		Sagas:  sagas,
 		Inherit: func(ctx context.Context) error {

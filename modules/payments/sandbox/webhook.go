@@ -104,10 +104,7 @@ func (s *Sandbox) sendDue(ctx context.Context) error {
 // claimWebhooks takes due webhooks; whoever dies with them leaves them to be sent
 // again, which their reader recognises by the id.
 func (s *Sandbox) claimWebhooks(ctx context.Context) (rows []webhookRow, err error) {
-	skip := ""
-	if s.DB.Dialect() == database.Postgres {
-		skip = ` FOR UPDATE SKIP LOCKED`
-	}
+	skip := s.DB.SkipLocked()
 	err = s.DB.AtomicUnsynced(ctx, func(ctx context.Context) error {
 		now := s.Now()
 		rows = nil

@@ -4,6 +4,7 @@ package pricingmodule
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -50,7 +51,10 @@ func New(d Deps) (*Module, error) {
 		Store: store.New(d.DB, d.Now, d.Currency), Events: outbox, Catalog: d.Catalog, Shipping: d.Shipping,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency,
 	})
-	return &Module{Service: svc, Outbox: outbox, Checks: svc.Checks()}, nil
+	return &Module{
+		Service: svc, Outbox: outbox, Checks: svc.Checks(),
+		Tasks: []run.Task{run.Every(time.Hour, "pricing.purge", d.Log, svc.Purge)},
+	}, nil
 }
 
 // Migrations of everything that pricing keeps.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,13 +31,14 @@ import (
 
 // Deps is what wallet needs.
 type Deps struct {
-	DB       *database.DB
-	Now      clock.Clock
-	NewID    id.Source
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer
-	Currency string
-	Payments payments.Service // charges the cards of deposits
+	DB        *database.DB
+	Now       clock.Clock
+	NewID     id.Source
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+	Currency  string
+	KeepSagas time.Duration    // after their end; saga.Keep says how long unless set
+	Payments  payments.Service // charges the cards of deposits
 }
 
 // Module is wallet, ready to be served.
@@ -74,7 +76,7 @@ func New(d Deps) (*Module, error) {
 		Store: books, Accounts: eventstore.Of(streams, core.Fold()), Outbox: outbox, Keys: keys,
 		Now: d.Now, NewID: d.NewID, Log: d.Log, Currency: d.Currency,
 	})
-	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics))
+	sagas := saga.NewEngine(d.DB, d.Now, d.Log, saga.Metrics(d.Metrics), saga.Keep(d.KeepSagas))
 	deposits := core.NewDeposits(core.DepositDeps{
 		Store: store.Deposits{DB: d.DB}, Wallets: wallets, Payments: d.Payments, Sagas: sagas, Keys: keys,
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency,
@@ -89,7 +91,7 @@ func New(d Deps) (*Module, error) {
 		Service:     service{wallets, deposits},
 		Outbox:      outbox,
 		Consumer:    consumer,
-		Tasks:       []run.Task{sagas.Task(), streams.Snapshots(), books.Feed().Task(), keys.Task(d.Log)},
+		Tasks:       []run.Task{sagas.Task(), sagas.Upkeep(), streams.Snapshots(), books.Feed().Task(), keys.Task(d.Log)},
 		Checks:      slices.Concat(wallets.Checks(), core.Ledger{Wallets: wallets, Deposits: deposits}.Checks(), sagas.Checks()),
 		Sagas:       sagas,
 		Projections: books.Feed(),

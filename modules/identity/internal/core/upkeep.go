@@ -6,21 +6,13 @@ import (
 	"time"
 )
 
+const purgeBatch = 500 // rows in one transaction, so that others get their turn
+
+// How often Rotate and Purge are to be called.
 const (
-	rotateEvery = 10 * time.Minute
-	purgeEvery  = time.Hour
-	purgeBatch  = 500 // rows in one transaction, so that others get their turn
+	RotateEvery = 10 * time.Minute
+	PurgeEvery  = time.Hour
 )
-
-// KeepKeys rotates the signing keys until ctx ends.
-func (s *Service) KeepKeys(ctx context.Context) error {
-	return s.every(ctx, rotateEvery, "rotate the signing keys", s.Rotate)
-}
-
-// KeepClean drops what has expired until ctx ends.
-func (s *Service) KeepClean(ctx context.Context) error {
-	return s.every(ctx, purgeEvery, "drop what has expired", s.Purge)
-}
 
 // Purge drops tokens and sessions that have expired and windows that are over.
 // Any number of instances may call it.
@@ -37,22 +29,6 @@ func (s *Service) Purge(ctx context.Context) error {
 		}
 		if n < purgeBatch {
 			return nil
-		}
-	}
-}
-
-// every does the work now and at each tick. What fails is tried at the next one.
-func (s *Service) every(ctx context.Context, pause time.Duration, what string, work func(context.Context) error) error {
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
-	for {
-		if err := work(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, what, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
 		}
 	}
 }

@@ -33,10 +33,7 @@ func (s *Store) locking(strength string) []clause.Expression {
 
 // Purge implements core.Store. Rows at which another instance is are left to it.
 func (s *Store) Purge(ctx context.Context, now, cutoff time.Time, limit int) (int64, error) {
-	skip := ""
-	if s.Dialect() == database.Postgres {
-		skip = " FOR UPDATE SKIP LOCKED"
-	}
+	skip := s.SkipLocked()
 	var all int64
 	for _, step := range []struct {
 		sql string

@@ -141,10 +141,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) (bool, error) {
 
 // ClaimDue takes open operations whose time has come and that nobody is at.
 func (s *Store) ClaimDue(ctx context.Context, now, until time.Time, limit int) ([]core.Operation, error) {
-	skip := ""
-	if s.db.Dialect() == database.Postgres {
-		skip = ` FOR UPDATE SKIP LOCKED`
-	}
+	skip := s.db.SkipLocked()
 	var rows []operationRow
 	err := s.db.Conn(ctx).Raw(`UPDATE provider_operations SET claimed_until = ?, tried_at = ?, epoch = epoch + 1, updated_at = ?
 		WHERE id IN (SELECT id FROM provider_operations WHERE `+due+` ORDER BY next_at, id LIMIT ?`+skip+`)

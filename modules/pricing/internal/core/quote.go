@@ -100,6 +100,18 @@ func (s *Service) first(ctx context.Context, orderID string) (pricing.Quote, boo
 	return found.Quote, true, nil
 }
 
+// keepQuotes is how long a quote is kept: its order has the numbers, and is decided
+// within minutes.
+const keepQuotes = 90 * 24 * time.Hour
+
+// Purge forgets quotes that nobody needs any more. Any number of instances may call it.
+func (s *Service) Purge(ctx context.Context) error {
+	if _, err := s.Store.PurgeQuotes(ctx, s.Now().Add(-keepQuotes)); err != nil {
+		return fmt.Errorf("forget old quotes: %w", err)
+	}
+	return nil
+}
+
 // ReleaseQuote implements pricing.Service.
 func (s *Service) ReleaseQuote(ctx context.Context, req pricing.ReleaseQuoteRequest) (pricing.ReleaseQuoteReply, error) {
 	if err := staffOnly(ctx); err != nil {

@@ -42,6 +42,9 @@ type Store interface {
 	Quote(ctx context.Context, orderID string) (OrderQuote, bool, error)
 	// ReleaseQuote releases an open quote, and tells whether it was open.
 	ReleaseQuote(ctx context.Context, orderID string) (bool, error)
+	// PurgeQuotes forgets those made before an instant, but open ones with a
+	// promotion: they count as its uses.
+	PurgeQuotes(ctx context.Context, before time.Time) (int64, error)
 }
 
 // Usage is a promotion and how many open quotes use it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -26,6 +27,8 @@ const (
 	open     = "open"
 	released = "released"
 )
+
+const purgeBatch = 500 // rows in one transaction, so that others get their turn
 
 // AddQuote implements core.Store.
 func (s *Store) AddQuote(ctx context.Context, q core.OrderQuote) (bool, error) {
@@ -65,6 +68,17 @@ func (s *Store) Quote(ctx context.Context, orderID string) (core.OrderQuote, boo
 		return q, false, fmt.Errorf("read the quote of order %s: %w", orderID, err)
 	}
 	return q, true, nil
+}
+
+// PurgeQuotes implements core.Store.
+func (s *Store) PurgeQuotes(ctx context.Context, before time.Time) (int64, error) {
+	skip := s.SkipLocked()
+	return s.InParts(ctx, purgeBatch, func(ctx context.Context) (int64, error) {
+		tx := s.Conn(ctx).Exec(`DELETE FROM quotes WHERE order_id IN (
+			SELECT order_id FROM quotes WHERE (promo_code = '' OR status = 'released') AND created_at < ?
+			ORDER BY created_at LIMIT ?`+skip+`)`, database.At(before), purgeBatch)
+		return tx.RowsAffected, tx.Error
+	})
 }
 
 // ReleaseQuote implements core.Store.
