@@ -71,11 +71,14 @@ func (x *texts) fixed(e ast.Expr, in *ast.FuncDecl) bool {
 	return false
 }
 
-// repeated knows strings.Join and strings.Repeat, and make and append of texts.
+// repeated knows strings.Join and strings.Repeat, make and append of texts, and the
+// text that database.DB gives for its dialect.
 func (x *texts) repeated(call *ast.CallExpr, in *ast.FuncDecl) bool {
 	if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
 		from, ok := sel.X.(*ast.Ident)
 		switch {
+		case sel.Sel.Name == "SkipLocked" && len(call.Args) == 0:
+			return true
 		case !ok || from.Name != "strings":
 			return false
 		case sel.Sel.Name == "Repeat" && len(call.Args) == 2:
