@@ -240,7 +240,7 @@ func TestSlowCardIsInFlight(t *testing.T) {
 		user := id.V7()
 		key := wallettest.Keyed(wallettest.Customer(t.Context(), user), "k", "1")
 		req := wallet.DepositRequest{UserID: user, Amount: wallettest.USD(2500), Token: "tok_visa"}
-		short, cancel := context.WithTimeout(key, 300*time.Millisecond)
+		short, cancel := context.WithTimeout(key, 2*time.Second) // enough to begin, on a busy machine too
 		defer cancel()
 		_, err := p.Deposit(short, req)
 		require.ErrorIs(t, err, idempotency.InFlight)
