@@ -49,6 +49,17 @@ func walked(t *testing.T, blocks, out []string) {
 	require.Equal(t, 1, strings.Count(out[5], `"id":`), "one charge: %s", out[5])
 	require.Contains(t, out[5], `"status":"captured"`)
 	require.Contains(t, lines(out[5]), "No violation found.")
+
+	filled := out[6]
+	require.Contains(t, filled, `"amount":{"amount":20000,"currency":"USD"},"payment_id":"`)
+	require.Contains(t, filled, `{"balance":{"amount":0,"currency":"USD"},"available":{"amount":0,"currency":"USD"},"version":0}`, "before all")
+	require.Contains(t, filled, `"type":"deposited"`)
+	require.Contains(t, filled, `"closing":{"amount":`)
+	require.Contains(t, lines(filled), "confirmed")
+	require.Regexp(t, `"balance":\{"amount":2\d{4},"currency":"USD"\},"available":\{"amount":1\d{4},"currency":"USD"\}`, filled, "a part is held")
+
+	require.Contains(t, out[7], `"handle":"terracotta-planter"`)
+	require.Contains(t, out[7], `<mark>Clay</mark>`)
 }
 
 // walk gives the blocks of the README that are fenced with "sh walk".
@@ -60,7 +71,7 @@ func walk(t *testing.T) []string {
 	for _, found := range regexp.MustCompile("(?ms)^```sh walk\n(.*?)^```$").FindAllSubmatch(readme, -1) {
 		blocks = append(blocks, string(found[1]))
 	}
-	require.GreaterOrEqual(t, len(blocks), 6, "the walk-through of the README")
+	require.GreaterOrEqual(t, len(blocks), 8, "the walk-through of the README")
 	return blocks
 }
 

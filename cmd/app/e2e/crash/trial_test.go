@@ -20,7 +20,7 @@ type story struct {
 	steps       []func(ctx context.Context, tr *trial, base string) error
 	status      string // of the order in the end
 	reason      string
-	charge      string // what the provider's ledger says of the one charge; empty: none is alive
+	charge      string // what the provider's ledger says of the one charge; empty: none is alive; wallet: none, and the wallet paid
 }
 
 var stories = []story{
@@ -34,6 +34,8 @@ var stories = []story{
 	{"slow", "tok_slow", all(place, decided), "confirmed", "", "authorised"},
 	{"cancelled while slow", "tok_slow", all(place, cancel, decided, voided), "cancelled", "cancel.requested", ""},
 	{"broken", "tok_error", all(place, decided), "rejected", "payment.unavailable", ""},
+	{"wallet, shipped and rewarded", wallet, all(deposit, place, decided, dispatch, captured, deliver, rewarded), "delivered", "", wallet},
+	{"wallet, cancelled", wallet, all(deposit, place, decided, cancel, freed), "cancelled", "cancel.requested", ""},
 }
 
 func all(steps ...func(context.Context, *trial, string) error) []func(context.Context, *trial, string) error {
@@ -48,7 +50,9 @@ type trial struct {
 	key             string
 	order           string // once it is known
 	payment         string
-	done            int // steps
+	deposits        int    // that came to nothing
+	deposit         string // the one that did not
+	done            int    // steps
 }
 
 func (s story) by(customer, admin shoptest.Client) *trial {
@@ -221,9 +225,15 @@ func (tr *trial) judge(t *testing.T, s *shoptest.Server) int64 {
 			}, past(o), "each event has its effect once, and in order")
 		}
 	}
-	if tr.charge == "" {
+	if tr.deposit != "" {
+		tr.judgePurse(t, s, o.Number(t, "totals.total.amount"))
+	}
+	if tr.charge == "" || tr.charge == wallet {
 		require.Empty(t, alive, "%s: order %s", tr.name, tr.order)
-		return 0
+		if tr.charge == "" {
+			return 0
+		}
+		return o.Number(t, "lines.0.quantity")
 	}
 	require.Equal(t, []string{tr.charge}, alive, "%s: order %s", tr.name, tr.order)
 	return o.Number(t, "lines.0.quantity")
