@@ -59,7 +59,7 @@ func walked(t *testing.T, blocks, out []string) {
 	require.Regexp(t, `"balance":\{"amount":2\d{4},"currency":"USD"\},"available":\{"amount":1\d{4},"currency":"USD"\}`, filled, "a part is held")
 
 	require.Contains(t, out[7], `"handle":"terracotta-planter"`)
-	require.Contains(t, out[7], `<mark>Clay</mark>`)
+	require.Contains(t, out[7], `<mark>clay</mark>`)
 }
 
 // walk gives the blocks of the README that are fenced with "sh walk".
