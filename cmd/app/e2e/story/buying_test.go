@@ -94,6 +94,7 @@ func repeats(w *writer) {
 		w.do("admin", "POST /payments/{twice.payment}/refunds", money(cents)).keyed(w.slug + "-" + name)
 	}
 	refund("back", 1000)
+	w.await("ada", "/orders/{twice}", object{"history.4.detail": "refunded 10.00 USD"})
 	refund("back", 1000)
 	refund("back", 1001)
 	refund("all", 1_000_000)
@@ -176,9 +177,10 @@ func parcels(w *writer) {
 	w.do("admin", "POST /payments/{one.payment}/refunds", object{"amount": object{"amount": 5, "currency": "EUR"}}).keyed("c")
 	refund("admin", "d", 1_000_000)
 	w.do("admin", "POST /payments/{one.payment}/refunds", money(1))
+	w.await("ada", "/orders/{one}", object{"history.5.detail": "refunded 1.00 USD"})
 	refund("admin", "e", 50)
+	w.await("ada", "/orders/{one}", object{"history.6.detail": "refunded 0.50 USD"})
 	w.paid("ada", "one", "refunded")
-	w.get("ada", "/orders/{one}")
 	w.puts("ada", elm, 1)
 	w.orders("ada", "two", "tok_lost_reply", object{"shipping_method": "express"})
 	w.confirmed("ada", "two")
@@ -298,5 +300,5 @@ func (w *writer) raceOf(name string, steps []*step) {
 		s.Keep = nil
 	}
 	w.race(nil, steps...)
-	w.do("cleo", "GET /orders", nil).keeps(name, "items.0.id")
+	w.await("cleo", "/orders", object{"items.0.status": "confirmed", "items.0.shipment_id": "*"}).keeps(name, "items.0.id")
 }

@@ -25,6 +25,7 @@ type bought struct {
 	name, owner, method, status string
 	sku                         string
 	quantity                    int
+	refunds                     int
 }
 
 const dayPieces = 12 // of each thing on a day
@@ -165,6 +166,9 @@ func (d *day) sends() {
 		d.credited(b.owner, 5) // cashback: no less, of the cheapest
 	default:
 		d.do("admin", "POST /payments/{"+b.name+".payment}/refunds", money(1+d.random.IntN(400))).keyed(d.key("refund"))
+		entries := map[string]int{"shipped": 4, "delivered": 5}[b.status] + b.refunds
+		d.await(b.owner, "/orders/{"+b.name+"}", object{fmt.Sprintf("history.%d.detail", entries): "*"})
+		b.refunds++
 	}
 }
 
