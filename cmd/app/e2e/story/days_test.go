@@ -22,10 +22,10 @@ type day struct {
 }
 
 type bought struct {
-	name, owner, method, status string
-	sku                         string
-	quantity                    int
-	refunds                     int
+	name, owner, status string
+	sku                 string
+	quantity            int
+	refunds             int
 }
 
 const dayPieces = 12 // of each thing on a day
