@@ -223,9 +223,15 @@ func until(t *testing.T, pause time.Duration, what string, ask func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience); !ask(); {
 		require.False(t, time.Now().After(deadline), "waited too long until %s", what)
-		select {
-		case <-time.After(pause):
-		case <-t.Context().Done():
-		}
+		Pause(t, pause)
+	}
+}
+
+// Pause waits before something is asked again.
+func Pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
 	}
 }

@@ -65,6 +65,9 @@ func tell(t *testing.T, at shoptest.Site, chapters []chapter) []told {
 	t.Helper()
 	s := shoptest.Serve(t, at)
 	password := s.AdminPassword(t)
+	shoptest.Until(t, "pricing and inventory are asked in time", func() bool { // their first connections take long
+		return !leftOut.MatchString(s.Anyone().Get(t, "/products/fiddle-leaf-fig").Raw)
+	})
 	var players []*player
 	var all []told
 	began, steps := time.Now(), 0
