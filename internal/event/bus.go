@@ -128,12 +128,17 @@ func (b *Bus) Tasks() []run.Task {
 	return tasks
 }
 
-// Inherit gives back what relays hold, for when it is known that their processes
-// are gone.
+// Inherit gives back what relays and attempts of consumers hold, for when it is
+// known that their processes are gone.
 func (b *Bus) Inherit(ctx context.Context) error {
 	for _, r := range b.sources {
 		if err := r.outbox.inherit(ctx); err != nil {
 			return fmt.Errorf("inherit the lanes of %s: %w", r.outbox.Module(), err)
+		}
+	}
+	for _, c := range b.consumers {
+		if err := c.inherit(ctx); err != nil {
+			return fmt.Errorf("inherit the inbox of %s: %w", c.Name(), err)
 		}
 	}
 	return nil

@@ -52,6 +52,9 @@ type Consumer struct {
 
 	putting sync.Mutex
 	later   putOff
+
+	claiming sync.Mutex
+	failed   []claim // of attempts that came to nothing, to be given back
 }
 
 // NewConsumer makes the consumer of the module that owns db; its name is the module's.

@@ -1,8 +1,16 @@
 package event
 
+import "context"
+
 // PutOff makes a consumer put off what nobody handles without anybody attending to
 // it: what a crash would take stays undone.
 func (c *Consumer) PutOff() { c.putOffFrom(true) }
 
 // PutOffMost is how many events wait at most.
 const PutOffMost = putOffMost
+
+// RetryDue makes one attempt at what is due.
+func (c *Consumer) RetryDue(ctx context.Context) error {
+	_, err := c.retryDue(ctx)
+	return err
+}

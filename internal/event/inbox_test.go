@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
 
+	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/port"
 )
@@ -154,6 +155,49 @@ func TestDroppedEventLetsTheOthersGoOn(t *testing.T) {
 		require.Equal(t, "the customer agreed; last error: never", gone.Reason)
 		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 2, 4)))
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
+	})
+}
+
+// An attempt that could not even be recorded is made again in a moment, not once
+// its claim has run out.
+func TestFailedAttemptGivesItsClaimBack(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.failing(func(event.Meta) error { return errors.New("not now") })
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 1, 2)))
+		keep := s.refuse(t, "attempts", "TRUE")
+		require.Eventually(t, func() bool { // once its time has come
+			err := b.consumer.RetryDue(ctx)
+			return err != nil && strings.Contains(err.Error(), "keep event")
+		}, time.Minute, time.Millisecond)
+		giveBack := s.refuse(t, "next_attempt_at", "NEW.next_attempt_at < OLD.next_attempt_at")
+		require.ErrorContains(t, b.consumer.RetryDue(ctx), "give due events of target back")
+		giveBack()
+		keep()
+		b.failing(nil)
+		require.Empty(t, s.effects(t, "a"))
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, upTo(2), s.effects(t, "a"))
+	})
+}
+
+// Who starts alone does not wait for the claims of a process that died.
+func TestStartInheritsAttempts(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.failing(func(event.Meta) error { return errors.New("not now") })
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 1)))
+		require.NoError(t, s.target.Atomic(ctx, func(ctx context.Context) error { // as if claimed by somebody
+			return s.target.Conn(ctx).Exec(`UPDATE inbox_pending SET next_attempt_at = ?`, database.At(time.Now().Add(time.Hour))).Error
+		}))
+		b.failing(nil)
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Empty(t, s.effects(t, "a"))
+		require.NoError(t, b.bus.Inherit(ctx))
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, upTo(1), s.effects(t, "a"))
 	})
 }
 

@@ -90,12 +90,12 @@ func (c *Consumer) flush(ctx context.Context) error {
 	return nil
 }
 
-// settle ends the putting off, because the process stops.
+// settle ends the putting off and gives claims back, because the process stops.
 func (c *Consumer) settle(ctx context.Context) {
 	c.putOffFrom(false)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
-	if err := c.flush(ctx); err != nil {
-		c.log.WarnContext(ctx, "move the cursors of events that nobody handles", "consumer", c.Name(), "error", err)
+	if err := errors.Join(c.flush(ctx), c.unclaim(ctx)); err != nil {
+		c.log.WarnContext(ctx, "leave the inbox", "consumer", c.Name(), "error", err)
 	}
 }

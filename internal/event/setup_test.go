@@ -144,3 +144,22 @@ func (s shop) prepare(t testing.TB) {
 		return s.target.Conn(ctx).Exec(fmt.Sprintf(effects, seq)).Error
 	}))
 }
+
+// refuse makes the target's database refuse changes of a column of pending events
+// where a condition holds, until allow.
+func (s shop) refuse(t testing.TB, column, condition string) (allow func()) {
+	t.Helper()
+	name := "refuse_" + column
+	run := func(text string) {
+		require.NoError(t, s.target.Atomic(t.Context(), func(ctx context.Context) error { return s.target.Conn(ctx).Exec(text).Error }))
+	}
+	if s.target.Dialect() == database.Postgres {
+		run(fmt.Sprintf(`CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'refused'; END $f$`, name))
+		run(fmt.Sprintf(`CREATE TRIGGER %s BEFORE UPDATE OF %s ON inbox_pending FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %s()`,
+			name, column, condition, name))
+		return func() { run(fmt.Sprintf(`DROP FUNCTION %s CASCADE`, name)) }
+	}
+	run(fmt.Sprintf(`CREATE TRIGGER %s BEFORE UPDATE OF %s ON inbox_pending WHEN %s BEGIN SELECT RAISE(ABORT, 'refused'); END`,
+		name, column, condition))
+	return func() { run(`DROP TRIGGER ` + name) }
+}
