@@ -44,7 +44,7 @@ func TestTwoInstancesShareTheWorkAndOneDies(t *testing.T) {
 		}
 		writers.Wait()
 		two.drain(t)
-		require.Eventually(t, func() bool { two.drain(t); return len(s.effects(t, "a0")) == versions }, 30*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { two.drain(t); return len(s.effects(t, "a0")) == versions }, 2*time.Minute, 50*time.Millisecond)
 		for a := range aggregates {
 			require.Equal(t, upTo(versions), s.effects(t, fmt.Sprint("a", a)))
 		}

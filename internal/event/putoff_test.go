@@ -81,9 +81,9 @@ func TestAttendedCursorsAreMovedSoonAndBeforeTheEnd(t *testing.T) {
 	each(t, func(t *testing.T, s shop) {
 		b := s.instance(t)
 		stop := b.start(t)
-		require.Eventually(t, func() bool { return registered(t, s) }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return registered(t, s) }, 2*time.Minute, 5*time.Millisecond)
 		b.unhandled(t, 5, 1)
-		require.Eventually(t, func() bool { return s.cursors(t) == 5 }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return s.cursors(t) == 5 }, 2*time.Minute, 10*time.Millisecond)
 		b.unhandled(t, 20, 2) // the first of 15 of them is missing: these wait in the inbox
 		require.Eventually(t, func() bool {
 			stats, err := b.bus.Stats(t.Context())
@@ -156,7 +156,7 @@ func TestDroppedBeforeItsCursorHadMoved(t *testing.T) {
 		second.consumer.GapPatience = time.Hour
 		second.start(t)
 		second.publish(t, "a0", 3, 4)
-		require.Eventually(t, func() bool { return len(s.effects(t, "a0")) == 3 }, 30*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a0")) == 3 }, 2*time.Minute, 10*time.Millisecond)
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a0"))
 	})
 }

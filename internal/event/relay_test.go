@@ -17,7 +17,7 @@ func TestCommittedEventHasItsEffect(t *testing.T) {
 		b := s.instance(t)
 		b.start(t)
 		b.publish(t, "a", 1)
-		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 1 }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 1 }, 2*time.Minute, 5*time.Millisecond)
 		b.publish(t, "a", 2, 3, 4)
 		b.drain(t)
 		require.Equal(t, upTo(4), s.effects(t, "a"))
@@ -106,6 +106,6 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 			return nil
 		}))
 		b.start(t)
-		require.Eventually(t, func() bool { return len(s.effects(t, "late")) == 1 }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.effects(t, "late")) == 1 }, 2*time.Minute, 10*time.Millisecond)
 	})
 }

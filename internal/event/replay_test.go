@@ -98,7 +98,7 @@ func TestNewConsumerIsCaughtUpFromTheLog(t *testing.T) {
 		b := s.instance(t)
 		b.publish(t, "a", 21)
 		b.start(t)
-		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 21 && len(s.effects(t, "b")) == 5 }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 21 && len(s.effects(t, "b")) == 5 }, 2*time.Minute, 10*time.Millisecond)
 		require.Equal(t, upTo(21), s.effects(t, "a"))
 	})
 }
@@ -118,7 +118,7 @@ func TestMissingEventIsFetchedFromTheLog(t *testing.T) {
 		b.consumer.GapPatience = 100 * time.Millisecond
 		stop := b.start(t)
 		b.publish(t, "a", 1)
-		require.Eventually(t, func() bool { return registered(t, s) }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return registered(t, s) }, 2*time.Minute, 5*time.Millisecond)
 		b.drain(t)
 		stop()
 		old, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
@@ -130,7 +130,7 @@ func TestMissingEventIsFetchedFromTheLog(t *testing.T) {
 		b.drain(t)
 		require.Equal(t, upTo(1), s.effects(t, "a"))
 		b.start(t)
-		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 3 }, 30*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 3 }, 2*time.Minute, 20*time.Millisecond)
 		require.Equal(t, upTo(3), s.effects(t, "a"))
 	})
 }

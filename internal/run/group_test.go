@@ -141,7 +141,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) { //nolint:paralleltest // see a
 	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGINT))
 	select {
 	case <-left:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "the second signal was not heard")
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 var (
 	declined = fault.Define("payment.declined", fault.KindConflict)

@@ -16,7 +16,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/web"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // listening runs a server with /plain, which answers as Go's library refuses.
 func listening(t *testing.T, cfg web.Config) string {

@@ -31,7 +31,7 @@ import (
 )
 
 // Patience is for one wait. It is long because a busy machine is no failure.
-const Patience = 90 * time.Second
+const Patience = 4 * time.Minute
 
 // binary is the program under test, built once by Main.
 var binary string

@@ -57,7 +57,7 @@ func work(t *testing.T, m *identitymodule.Module, name string, done func() bool)
 		if task.Name == name {
 			ended := make(chan error, 1)
 			go func() { ended <- task.Run(ctx) }()
-			require.Eventually(t, done, 30*time.Second, 20*time.Millisecond)
+			require.Eventually(t, done, 2*time.Minute, 20*time.Millisecond)
 			stop()
 			require.NoError(t, <-ended)
 			return

@@ -24,7 +24,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/wallet"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // bundle is the module in a small shop.
 type bundle struct {

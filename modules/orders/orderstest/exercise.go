@@ -37,7 +37,7 @@ type Harness struct {
 }
 
 const (
-	patience = 20 * time.Second // for what happens by events
+	patience = 2 * time.Minute // for what happens by events
 	wait     = 10_000           // milliseconds, for a checkout
 )
 

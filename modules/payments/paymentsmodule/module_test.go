@@ -25,7 +25,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/shipping"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // setup starts the whole module with its sandbox and an outbox that plays shipping.
 func setup(t *testing.T, open func(string) *database.DB, sinks ...event.Sink) (*paymentsmodule.Module, paymentstest.Harness) {

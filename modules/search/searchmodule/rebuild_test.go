@@ -78,7 +78,7 @@ func (m *market) publish(t *testing.T, events ...event.Event) {
 
 func (m *market) drain(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	require.NoError(t, m.bus.Drain(ctx))
 }
@@ -190,7 +190,7 @@ func TestReplayBesideLiveEvents(t *testing.T) {
 		m.fill(t, 120)
 		m.drain(t)
 		m.run(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 		defer cancel()
 		var replays, asked, changed atomic.Int64
 		var group sync.WaitGroup
