@@ -38,7 +38,7 @@ type Harness struct {
 
 const (
 	patience = 2 * time.Minute // for what happens by events
-	wait     = 10_000           // milliseconds, for a checkout
+	wait     = 10_000          // milliseconds, for a checkout
 )
 
 // As is the context of a call by a customer.
