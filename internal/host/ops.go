@@ -18,6 +18,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/telemetry"
+	"github.com/banyan-tree/banyan/internal/web"
 )
 
 // Listen binds an address that a setting names.
@@ -61,13 +62,18 @@ func HTTPServer(cfg config.Config, log *slog.Logger, h http.Handler) *http.Serve
 	}
 }
 
-// Listener is the task of a server on its listener.
+// opsConnections is how many connections operators, probes and whoever scrapes may
+// have at a time, together with those of the sandbox's callers.
+const opsConnections = 1024
+
+// Listener is the task of a server on its listener, which takes so many connections
+// and no more: open files are for customers.
 func Listener(name string, s *http.Server, at net.Listener) run.Task {
 	return run.Task{
 		Name: name,
 		Run: func(ctx context.Context) error {
 			done := make(chan error, 1)
-			go func() { done <- s.Serve(at) }()
+			go func() { done <- s.Serve(web.Limit(at, opsConnections)) }()
 			select {
 			case err := <-done:
 				return err

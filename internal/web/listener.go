@@ -40,7 +40,17 @@ func (s *Server) limited(l net.Listener) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{Listener: l, max: int64(s.cfg.Connections), leaving: make(chan struct{}, farewells), refused: refused}, nil
+	return limit(l, s.cfg.Connections, refused), nil
+}
+
+// Limit is l with no more than most connections at a time. One too many is answered
+// with 503, for servers of HTTP that are none of this package.
+func Limit(l net.Listener, most int) net.Listener {
+	return limit(l, most, prometheus.NewCounter(prometheus.CounterOpts{Name: "uncounted"}))
+}
+
+func limit(l net.Listener, most int, refused prometheus.Counter) *listener {
+	return &listener{Listener: l, max: int64(most), leaving: make(chan struct{}, farewells), refused: refused}
 }
 
 // Accept implements net.Listener.

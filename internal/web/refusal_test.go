@@ -86,26 +86,14 @@ func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	addr := listening(t, web.Config{Connections: 3, Telemetry: web.Telemetry{Registerer: reg}})
-	ask := func(c net.Conn) string {
-		_, err := io.WriteString(c, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
-		if err != nil {
-			return err.Error()
-		}
-		answer := make([]byte, 12)
-		_, err = io.ReadFull(c, answer)
-		if err != nil {
-			return err.Error()
-		}
-		return string(answer)
-	}
 	const served, refused = "HTTP/1.1 404", "HTTP/1.1 503"
 	open := []net.Conn{dial(t, addr), dial(t, addr), dial(t, addr)}
 	for _, c := range open {
-		require.Equal(t, served, ask(c))
+		require.Equal(t, served, statusLine(c))
 	}
 	for range 5 {
 		late := dial(t, addr)
-		require.Equal(t, refused, ask(late))
+		require.Equal(t, refused, statusLine(late))
 		rest, err := io.ReadAll(late)
 		require.NoError(t, err)
 		require.Contains(t, string(rest), "\r\nRetry-After: 1\r\n")
@@ -119,5 +107,35 @@ func TestConnectionsAreLimited(t *testing.T) {
 		}
 	}
 	require.NoError(t, open[0].Close())
-	require.Eventually(t, func() bool { return ask(dial(t, addr)) == served }, patience, 20*time.Millisecond, "a place is free again")
+	require.Eventually(t, func() bool { return statusLine(dial(t, addr)) == served }, patience, 20*time.Millisecond, "a place is free again")
+}
+
+// A server of another kind is limited too.
+func TestOtherListenersAreLimited(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: patience}
+	go func() { _ = s.Serve(web.Limit(l, 2)) }()
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	addr := l.Addr().String()
+	first, second := dial(t, addr), dial(t, addr)
+	require.Equal(t, "HTTP/1.1 404", statusLine(first))
+	require.Equal(t, "HTTP/1.1 404", statusLine(second))
+	require.Equal(t, "HTTP/1.1 503", statusLine(dial(t, addr)))
+	require.NoError(t, first.Close())
+	require.Eventually(t, func() bool { return statusLine(dial(t, addr)) == "HTTP/1.1 404" }, patience, 20*time.Millisecond, "a place is free again")
+}
+
+// statusLine asks for what is not there and gives the beginning of the answer, or
+// why there is none.
+func statusLine(c net.Conn) string {
+	if _, err := io.WriteString(c, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return err.Error()
+	}
+	answer := make([]byte, 12)
+	if _, err := io.ReadFull(c, answer); err != nil {
+		return err.Error()
+	}
+	return string(answer)
 }

@@ -84,7 +84,10 @@ type Deps struct {
 type Service struct{ Deps }
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{d} }
+func New(d Deps) *Service {
+	d.Accounts = keptIn{d.Accounts, d.Currency}
+	return &Service{d}
+}
 
 // change lets decide act on a wallet, opens the wallet where this is the first
 // event, and publishes what happened in the same transaction.

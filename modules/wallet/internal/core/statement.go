@@ -55,6 +55,9 @@ func (s *Service) Statement(ctx context.Context, req wallet.StatementRequest) (w
 	if req.Until.Before(req.From) {
 		return wallet.Statement{}, wallet.InvalidRequest.Errorf("the period ends before it begins").WithField("/until", "give an instant after from")
 	}
+	if _, err := s.Accounts.Load(ctx, req.UserID); err != nil { // it may be of another currency
+		return wallet.Statement{}, fmt.Errorf("read the wallet of %s: %w", req.UserID, err)
+	}
 	behind, err := s.Store.Behind(ctx)
 	if err != nil {
 		return wallet.Statement{}, err
