@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -32,15 +34,21 @@ func sagaCommand(s *settings) *cobra.Command {
 
 func sagaListCommand(s *settings) *cobra.Command {
 	var filter saga.Filter
-	var status string
+	var statuses []string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List sagas, by id",
-		Example: "  app saga list --status parked\n  app saga list --json",
+		Example: "  app saga list --status parked\n  app saga list --status running,compensating --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter.Status = saga.Status(status)
+			for _, name := range statuses {
+				status := saga.Status(name)
+				if !slices.Contains(saga.Statuses, status) {
+					return fmt.Errorf("--status: there is no %q: give %s", name, statusNames())
+				}
+				filter.Statuses = append(filter.Statuses, status)
+			}
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
 				infos, err := sagas(shop.Sagas).list(ctx, filter)
 				if err != nil {
@@ -61,11 +69,20 @@ func sagaListCommand(s *settings) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&status, "status", "", "only running, compensating, completed, compensated or parked ones")
+	cmd.Flags().StringSliceVar(&statuses, "status", nil, "only ones that are "+statusNames()+"; several with commas")
 	cmd.Flags().StringVar(&filter.After, "after", "", "only those after this id")
 	cmd.Flags().IntVar(&filter.Limit, "limit", 50, "at most this many, 1 to 500")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// statusNames lists the names that --status takes.
+func statusNames() string {
+	names := make([]string, len(saga.Statuses))
+	for i, status := range saga.Statuses {
+		names[i] = string(status)
+	}
+	return strings.Join(names, ", ")
 }
 
 func sagaShowCommand(s *settings) *cobra.Command {

@@ -229,7 +229,7 @@ func TestEnginesShare(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, first.Drain(ctx))
-		done, err := first.List(t.Context(), Filter{Status: Completed, Limit: 500})
+		done, err := first.List(t.Context(), Filter{Statuses: []Status{Completed}, Limit: 500})
 		require.NoError(t, err)
 		require.Len(t, done, sagas)
 		require.Equal(t, sagas, w.count("finish"))

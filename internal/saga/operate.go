@@ -40,10 +40,10 @@ type Cause struct {
 
 // Filter selects sagas; zero fields select all.
 type Filter struct {
-	Name   string
-	Status Status
-	After  string // id of the last saga of the page before
-	Limit  int    // 1..500; 50 unless set
+	Name     string
+	Statuses []Status // any of them; all where there is none
+	After    string   // id of the last saga of the page before
+	Limit    int      // 1..500; 50 unless set
 }
 
 // List gives sagas by id, without state and history.
@@ -55,8 +55,8 @@ func (e *Engine) List(ctx context.Context, f Filter) ([]Info, error) {
 	if f.Name != "" {
 		q = q.Where("name = ?", f.Name)
 	}
-	if f.Status != "" {
-		q = q.Where("status = ?", f.Status)
+	if len(f.Statuses) > 0 {
+		q = q.Where("status IN ?", f.Statuses)
 	}
 	var rows []row
 	if err := q.Find(&rows).Error; err != nil {

@@ -23,6 +23,9 @@ const (
 	Parked       Status = "parked"       // waits for a person
 )
 
+// Statuses are all of them, on the way to the end first.
+var Statuses = []Status{Running, Compensating, Completed, Compensated, Parked}
+
 // Over tells whether nothing more happens unless a person acts.
 func (s Status) Over() bool { return s == Completed || s == Compensated || s == Parked }
 

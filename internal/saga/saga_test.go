@@ -217,7 +217,7 @@ func TestParksAndGoesOn(t *testing.T) {
 		_, err := parked.Run(t.Context(), func(subject, _ string) { findings = append(findings, subject) })
 		require.NoError(t, err)
 		require.Equal(t, []string{"saga 1"}, findings)
-		listed, err := e.List(t.Context(), Filter{Status: Parked})
+		listed, err := e.List(t.Context(), Filter{Statuses: []Status{Parked}})
 		require.NoError(t, err)
 		require.Len(t, listed, 1)
 

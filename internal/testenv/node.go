@@ -1,17 +1,21 @@
 package testenv
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Node is a RabbitMQ of one test's own, which may be killed: nobody else uses it.
+// Node is a RabbitMQ of one test's own, which may be killed, stopped and starved:
+// nobody else uses it.
 type Node struct {
 	URL string // amqp://user:password@host:port/
 
@@ -81,8 +85,32 @@ func (n *Node) Kill(t testing.TB) { t.Helper(); n.run(t, "kill") }
 // Again starts it after a death. It does not wait until it answers.
 func (n *Node) Again(t testing.TB) { t.Helper(); n.run(t, "again") }
 
+// Pause stops the node in the middle of whatever it does (SIGSTOP): connections
+// stay, and nothing is said.
+func (n *Node) Pause(t testing.TB) { t.Helper(); n.run(t, "pause") }
+
+// Resume is the end of Pause.
+func (n *Node) Resume(t testing.TB) { t.Helper(); n.run(t, "resume") }
+
 // Await waits until the node answers.
 func (n *Node) Await(t testing.TB) {
 	t.Helper()
 	require.NoError(t, n.broker.await())
+}
+
+// Answers tells whether it does now.
+func (n *Node) Answers(ctx context.Context) bool {
+	return n.broker.ask(ctx, "GET", "/api/overview") == nil
+}
+
+// Control runs rabbitmqctl on the node.
+func (n *Node) Control(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(n.broker.ctl[0], append(slices.Clone(n.broker.ctl[1:]), args...)...)
+	out, err := cmd.CombinedOutput()
+	if exited := (*exec.ExitError)(nil); errors.As(err, &exited) {
+		require.Fail(t, "rabbitmqctl", "%v: %s", args, out)
+	}
+	require.NoError(t, err)
+	return string(out)
 }

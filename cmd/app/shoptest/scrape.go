@@ -2,6 +2,7 @@ package shoptest
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,11 +15,28 @@ import (
 // as `saga="orders.checkout"`. It is 0 where there are none yet.
 func (s *Server) Metric(t *testing.T, name string, parts ...string) float64 {
 	t.Helper()
-	a, err := NewClient(s.Ops).Try(t.Context(), http.MethodGet, "//metrics", nil)
+	a, err := s.scrape(t)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, a.Status, a.Raw)
+	return a.sum(t, name, parts...)
+}
+
+// scraped is what a server told of itself at one moment.
+type scraped string
+
+func (s *Server) scrape(t *testing.T) (scraped, error) {
+	t.Helper()
+	a, err := NewClient(s.Ops).Try(t.Context(), http.MethodGet, "//metrics", nil)
+	if err == nil && a.Status != http.StatusOK {
+		err = fmt.Errorf("GET /metrics: %d %s", a.Status, a.Raw)
+	}
+	return scraped(a.Raw), err
+}
+
+// sum adds up the samples of a metric whose labels have all parts.
+func (a scraped) sum(t *testing.T, name string, parts ...string) float64 {
+	t.Helper()
 	sum := 0.0
-	for lines := bufio.NewScanner(strings.NewReader(a.Raw)); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(string(a))); lines.Scan(); {
 		line := lines.Text()
 		rest, found := strings.CutPrefix(line, name)
 		if !found || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, " ") || !hasAll(rest, parts) {

@@ -209,9 +209,24 @@ func (s *Server) Quiet(t *testing.T) {
 	require.Empty(t, left, "still under way after %s", Patience/2)
 }
 
-// UnderWay names an event or a saga that is, "" where there is none.
+// UnderWay names an event or a saga that is, "" where there is none. What the metrics
+// show is told without the commands, of which each is a process with a shop of its own.
 func (s *Server) UnderWay(t *testing.T) string {
 	t.Helper()
+	metrics, err := s.scrape(t)
+	if err != nil {
+		return err.Error()
+	}
+	for _, gauge := range []string{"unsent", "pending", "parked"} {
+		if n := metrics.sum(t, "banyan_events_"+gauge); n > 0 {
+			return fmt.Sprintf("%.0f events are %s", n, gauge)
+		}
+	}
+	var sagas []Object
+	s.JSON(t, &sagas, "saga", "list", "--json", "--status", "running,compensating,parked")
+	if len(sagas) > 0 {
+		return fmt.Sprintf("%d sagas are under way or parked, such as %v", len(sagas), sagas[0])
+	}
 	var stats struct {
 		Sources []struct {
 			Module string
@@ -233,13 +248,6 @@ func (s *Server) UnderWay(t *testing.T) string {
 	for _, of := range stats.Consumers {
 		if of.Pending+of.Parked > 0 {
 			return fmt.Sprintf("%d events wait at %s, %d are parked", of.Pending, of.Consumer, of.Parked)
-		}
-	}
-	for _, status := range []string{"running", "compensating", "parked"} {
-		var sagas []Object
-		s.JSON(t, &sagas, "saga", "list", "--json", "--status", status)
-		if len(sagas) > 0 {
-			return fmt.Sprintf("%d sagas are %s, such as %v", len(sagas), status, sagas[0])
 		}
 	}
 	return ""

@@ -1,5 +1,5 @@
 // Package broker breaks what is between the processes of a shop, and those
-// processes: the broker is killed, parts of the shop die and
+// processes: the broker is killed, starved and stopped, parts of the shop die and
 // come back in any order. What became of every order is judged from outside, by
 // answers, by the payment provider's ledger, by the audit, and by what lies in the
 // broker's queues.

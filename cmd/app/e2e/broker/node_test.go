@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -12,15 +13,22 @@ import (
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
-// TestBrokerKilled ends the broker again and again while customers check out of a shop whose
-// halves talk over it. Each order is decided once, each event has its effect once,
-// and of two planted messages that are no events there is one letter a listener.
-func TestBrokerKilled(t *testing.T) {
+// One node of its own for all that is done to a broker.
+func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
 	if shoptest.Storm(0, 1) == 0 {
 		t.Skip("it takes minutes, so at full size only: BANYAN_TEST_STORM=full")
 	}
 	node := testenv.OwnRabbitMQ(t)
+	t.Run("killed", func(t *testing.T) { killed(t, node) })            //nolint:paralleltest // one node
+	t.Run("starved", func(t *testing.T) { starved(t, node) })          //nolint:paralleltest // one node
+	t.Run("stopped", func(t *testing.T) { stoppedForAWhile(t, node) }) //nolint:paralleltest // one node
+}
+
+// killed ends the broker again and again while customers check out of a shop whose
+// halves talk over it. Each order is decided once, each event has its effect once,
+// and of two planted messages that are no events there is one letter a listener.
+func killed(t *testing.T, node *testenv.Node) {
 	at := shoptest.NewSplitSite(t, chiefs...).With("BANYAN_AMQP_URL=" + node.URL)
 	s := shoptest.Serve(t, at)
 	admin := s.LogIn(t, chief, shoptest.Password)
@@ -119,4 +127,97 @@ func listeners(t *testing.T, at shoptest.Site, topic string) (modules []string) 
 	}
 	require.NotEmpty(t, modules)
 	return modules
+}
+
+// alone is a shop in one process, whose events go over the node.
+func alone(t *testing.T, node *testenv.Node) (*shoptest.Server, shoptest.Client) {
+	t.Helper()
+	s := shoptest.Serve(t, shoptest.NewRabbitSite(t, chiefs...).With("BANYAN_AMQP_URL="+node.URL, "BANYAN_PORTS_RABBITMQ="))
+	return s, s.LogIn(t, chief, shoptest.Password)
+}
+
+// starved makes the node take no messages, as one without memory does. Customers
+// check out as if nothing were; what happened waits, and not in memory.
+func starved(t *testing.T, node *testenv.Node) {
+	s, admin := alone(t, node)
+	long := time.Duration(shoptest.Storm(4, 30)) * time.Second
+	first := s.NewCrowd(t, admin, 8, 2, 100_000, cards...)
+	first.Burst(t.Context(), t, s.Here)
+	before, memory := goroutines(t, s), s.Metric(t, "process_resident_memory_bytes")
+
+	node.Control(t, "set_vm_memory_high_watermark", "0")
+	begun := time.Now()
+	var all []*shoptest.Crowd
+	orders, waits := 0, 0.0
+	for n := 0; n < 2 || time.Since(begun) < long; n++ {
+		c := s.NewCrowd(t, admin, 8, shoptest.Storm(3, 10), 100_000, "tok_visa")
+		limited, cancel := context.WithTimeout(t.Context(), shoptest.Patience)
+		c.Burst(limited, t, s.Here)
+		cancel()
+		orders += confirmed(t, admin, c)
+		all = append(all, c)
+		waits = unsent(t, s)
+	}
+	grown := s.Metric(t, "process_resident_memory_bytes") - memory
+	require.Positive(t, s.Metric(t, "banyan_rabbitmq_blocked_total"), "the broker never said that it takes nothing: the hard case was not hit")
+	require.Positive(t, waits)
+	require.Less(t, grown, 128.0*(1<<20), "bytes that the process has grown by")
+	calm(t, s, before)
+
+	node.Control(t, "set_vm_memory_high_watermark", "absolute", "2GB")
+	healed := time.Now()
+	s.Quiet(t)
+	for _, c := range all {
+		delivered(t, s.Site, admin, c)
+	}
+	s.Audited(t)
+	require.Zero(t, lying(t, s.Site, "dead."))
+	t.Logf("%d checkouts in %s with a starved broker, all confirmed; %.0f events waited, the process grew by %.0f KiB; all had its effect %s after it took messages again",
+		orders, healed.Sub(begun).Round(time.Millisecond), waits, grown/1024, time.Since(healed).Round(time.Millisecond))
+}
+
+// confirmed counts the orders of a crowd, which must all be confirmed by now.
+func confirmed(t *testing.T, admin shoptest.Client, c *shoptest.Crowd) (orders int) {
+	t.Helper()
+	for _, b := range c.Buyers {
+		for _, w := range b.Wishes {
+			require.NotEmpty(t, w.Order, "an order was put off because of the broker")
+			o := admin.Decided(t, w.Order)
+			require.Equal(t, "confirmed", o.Text("status"), o.Raw)
+			orders++
+		}
+	}
+	return orders
+}
+
+// unsent counts the events that wait in the outboxes.
+func unsent(t *testing.T, s *shoptest.Server) float64 { return s.Metric(t, "banyan_events_unsent") }
+
+// stoppedForAWhile stops the node without a word, and lets it go on. A process that
+// is told to leave meanwhile leaves in time.
+func stoppedForAWhile(t *testing.T, node *testenv.Node) {
+	s, admin := alone(t, node)
+	leaver := shoptest.Serve(t, s.Twin(t))
+	c := s.NewCrowd(t, admin, 6, shoptest.Storm(4, 40), 100_000, "tok_visa")
+	long := time.Duration(shoptest.Storm(2, 60)) * time.Second // the heartbeat gives up after 30 s
+
+	node.Pause(t)
+	begun := time.Now()
+	c.Burst(t.Context(), t, s.Here)
+	confirmed(t, admin, c)
+	leaving := time.Now()
+	require.Zero(t, leaver.Stop(t), leaver.Log)
+	left := time.Since(leaving)
+	sometime(t, long, long+time.Second)
+	waits := unsent(t, s)
+	require.Positive(t, waits)
+	node.Resume(t)
+	healed := time.Now()
+	s.Quiet(t)
+	out := c.Settled(t, s, admin)
+	delivered(t, s.Site, admin, c)
+	require.Equal(t, c.Wishes(), out.Confirmed)
+	require.Zero(t, lying(t, s.Site, "dead."))
+	t.Logf("%d checkouts while the broker was stopped for %s, all confirmed; %.0f events waited; a process left within %s; all had its effect %s after the broker went on",
+		c.Wishes(), healed.Sub(begun).Round(time.Millisecond), waits, left.Round(time.Millisecond), time.Since(healed).Round(time.Millisecond))
 }
