@@ -108,7 +108,7 @@ func dieAtEach(t *testing.T, plain shoptest.Site, binary string) {
 			}[m], half.Applied, "it died at %s in the middle: %+v", points[m], left)
 			require.Greater(t, told.Applied, int64(batch))
 		}
-		require.NoError(t, g.purse.check(t.Context(), g.purse.client.At(s.Shop), func(n int) int { return n / 2 }), "after a death at %s", points[m])
+		require.NoError(t, g.purse.check(t.Context(), only(g.purse.client.At(s.Shop)), func(n int) int { return n / 2 }), "after a death at %s", points[m])
 	}
 	s.Site = plain
 	s.Quiet(t)

@@ -38,10 +38,17 @@ type balance struct {
 	Version            int64
 }
 
-// ask reads at one of the doors, as often as it takes: who is told nothing asks again.
-func ask(ctx context.Context, c shoptest.Client, path string, into any) error {
+// doors gives the owner of a wallet at the next of the doors, of which some may be dead.
+type doors func() shoptest.Client
+
+// only is the one door there is.
+func only(c shoptest.Client) doors { return func() shoptest.Client { return c } }
+
+// ask reads at one door after the other, as often as it takes: who is told nothing
+// asks again.
+func ask(ctx context.Context, at doors, path string, into any) error {
 	for {
-		a, err := c.Try(ctx, http.MethodGet, path, nil)
+		a, err := at().Try(ctx, http.MethodGet, path, nil)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -58,14 +65,14 @@ func ask(ctx context.Context, c shoptest.Client, path string, into any) error {
 }
 
 // events reads the stream up to a version.
-func events(ctx context.Context, c shoptest.Client, upTo int64) ([]entry, error) {
+func events(ctx context.Context, at doors, upTo int64) ([]entry, error) {
 	var all []entry
 	for path := "/wallet/events?limit=100"; ; {
 		var page struct {
 			Items      []entry
 			NextCursor *string `json:"next_cursor"`
 		}
-		if err := ask(ctx, c, path, &page); err != nil {
+		if err := ask(ctx, at, path, &page); err != nil {
 			return nil, err
 		}
 		for _, e := range page.Items {
@@ -83,7 +90,7 @@ func events(ctx context.Context, c shoptest.Client, upTo int64) ([]entry, error)
 // check reads a wallet and says what does not add up: the balance at a version is
 // the sum of the events up to it, no version is missing or there twice, time never
 // goes back, no balance was ever below zero, and the past is what it was.
-func (p *purse) check(ctx context.Context, at shoptest.Client, pick func(n int) int) error {
+func (p *purse) check(ctx context.Context, at doors, pick func(n int) int) error {
 	var b balance
 	if err := ask(ctx, at, "/wallet", &b); err != nil {
 		return err
@@ -117,7 +124,7 @@ func (p *purse) check(ctx context.Context, at shoptest.Client, pick func(n int) 
 
 // statement reads one from an instant on: what moved is what lies between its ends,
 // whether or not it is behind.
-func statement(ctx context.Context, at shoptest.Client, from time.Time) error {
+func statement(ctx context.Context, at doors, from time.Time) error {
 	var st struct {
 		Opening, Closing amount
 		Items            []entry
