@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -50,15 +51,34 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 	if err := s.lock(ctx, stream); err != nil {
 		return nil, err
 	}
-	err := s.db.Conn(ctx).Create(&rows).Error
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		return nil, &Conflict{Stream: stream, Expected: head.Version, cause: err}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("append to stream %s: %w", stream, err)
+	for part := range slices.Chunk(rows, insertAtOnce) {
+		text, values := insertion(part)
+		err := s.db.Conn(ctx).Exec(text, values...).Error
+		if errors.Is(err, gorm.ErrDuplicatedKey) {
+			return nil, &Conflict{Stream: stream, Expected: head.Version, cause: err}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("append to stream %s: %w", stream, err)
+		}
 	}
 	s.db.AfterCommit(ctx, s.raise)
 	return recorded, nil
+}
+
+const (
+	insertAtOnce = 1000 // rows: below the parameter limits of the databases
+	insertRows   = `INSERT INTO stream_events (stream, version, type, schema, recorded_at, command, nth, actor, traceparent, data) VALUES `
+	insertRow    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// insertion is written by hand, as that of the outbox is: gorm would find the columns
+// of a row anew each time.
+func insertion(rows []row) (text string, values []any) {
+	values = make([]any, 0, 10*len(rows))
+	for _, r := range rows {
+		values = append(values, r.Stream, r.Version, r.Type, r.Schema, r.RecordedAt, r.Command, r.Nth, r.Actor, r.Traceparent, r.Data)
+	}
+	return insertRows + insertRow + strings.Repeat(", "+insertRow, len(rows)-1), values
 }
 
 // lock keeps other writers of a stream out until the end of the transaction; they

@@ -41,12 +41,22 @@ func (p *pipe) throughput(ctx context.Context, n int) (time.Duration, error) {
 	return took, p.equal(ctx)
 }
 
+// longest is how long an effect may take before something must be wrong.
+const longest = time.Minute
+
 // arrived waits until as many effects were tried: over a broker an event has left
 // its outbox before it has its effect.
 func (p *pipe) arrived(ctx context.Context, want int64) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	last, since := int64(0), time.Now()
 	for p.applied.Load() < want {
+		if n := p.applied.Load(); n > last {
+			last, since = n, time.Now()
+		}
+		if time.Since(since) > longest {
+			return fmt.Errorf("of %d effects %d came, and none for %s: are there dead letters?", want, last, longest)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -143,7 +143,7 @@ func openPipe(ctx context.Context, address, broker string) (*pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pipe{kind: event.Define[happening]("bench.thing", "bench.happened")}
+	p := &pipe{kind: event.Define[happening]("source.thing", "source.happened")}
 	if p.source, err = cluster.Module(ctx, "source", 16); err != nil {
 		return nil, errors.Join(err, cluster.Close())
 	}
@@ -208,7 +208,7 @@ func (p *pipe) carry(address string, c *event.Consumer) ([]*rabbit.Broker, error
 	if err != nil {
 		return nil, err
 	}
-	here.Publish(rabbit.Source{Module: "bench", Retention: 24 * time.Hour})
+	here.Publish(rabbit.Source{Module: "source", Retention: 24 * time.Hour})
 	there.Consume(c)
 	p.bus.Attend(c)
 	p.bus.Sink(here.Sink())

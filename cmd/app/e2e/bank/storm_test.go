@@ -199,9 +199,7 @@ func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills,
 			return kills, hard
 		case <-time.After(time.Duration(300+dice.IntN(shoptest.Storm(500, 3000))) * time.Millisecond):
 		}
-		for b.underWay.Load() == 0 && !over(done) { // only then there is something to lose
-			time.Sleep(time.Millisecond)
-		}
+		shoptest.Often(t, "there is something to lose", func() bool { return b.underWay.Load() > 0 || over(done) })
 		if b.underWay.Load() > 0 {
 			hard++
 		}

@@ -93,9 +93,7 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 			return kills, hard
 		case <-time.After(gap(dice, kills)):
 		}
-		for c.UnderWay.Load() == 0 && !over(done) { // only then there is something to lose
-			time.Sleep(time.Millisecond)
-		}
+		shoptest.Often(t, "there is something to lose", func() bool { return c.UnderWay.Load() > 0 || over(done) })
 		doomed := victims
 		if len(victims) > 1 && dice.IntN(6) > 0 { // mostly one of them
 			i := dice.IntN(len(victims))

@@ -19,6 +19,9 @@ func (s *Service) Events(ctx context.Context, req wallet.EventsRequest) (wallet.
 		return wallet.EventList{}, err
 	}
 	before, err := s.Accounts.To(ctx, req.UserID, req.After)
+	if err == nil && req.After == 0 { // there is no account yet to know its currency
+		_, err = s.Accounts.Load(ctx, req.UserID)
+	}
 	if err != nil {
 		return wallet.EventList{}, fmt.Errorf("read the wallet of %s: %w", req.UserID, err)
 	}
@@ -55,7 +58,7 @@ func (s *Service) Statement(ctx context.Context, req wallet.StatementRequest) (w
 	if req.Until.Before(req.From) {
 		return wallet.Statement{}, wallet.InvalidRequest.Errorf("the period ends before it begins").WithField("/until", "give an instant after from")
 	}
-	if _, err := s.Accounts.Load(ctx, req.UserID); err != nil { // it may be of another currency
+	if _, err := s.Accounts.Load(ctx, req.UserID); err != nil { // lines do not know their currency, the account does
 		return wallet.Statement{}, fmt.Errorf("read the wallet of %s: %w", req.UserID, err)
 	}
 	behind, err := s.Store.Behind(ctx)
