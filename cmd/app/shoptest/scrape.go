@@ -25,7 +25,9 @@ type scraped string
 
 func (s *Server) scrape(t *testing.T) (scraped, error) {
 	t.Helper()
-	a, err := NewClient(s.Ops).Try(t.Context(), http.MethodGet, "//metrics", nil)
+	c := NewClient(s.Ops)
+	defer c.http.CloseIdleConnections() // who asks often would use up what the listener takes
+	a, err := c.Try(t.Context(), http.MethodGet, "//metrics", nil)
 	if err == nil && a.Status != http.StatusOK {
 		err = fmt.Errorf("GET /metrics: %d %s", a.Status, a.Raw)
 	}

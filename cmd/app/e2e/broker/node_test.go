@@ -13,16 +13,16 @@ import (
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
-// One node of its own for all that is done to a broker.
+// TestBrokerFaults does to a broker what happens to brokers. Each fault has one of its
+// own: what one shop left in it would come to the next.
 func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
 	if shoptest.Storm(0, 1) == 0 {
 		t.Skip("it takes minutes, so at full size only: BANYAN_TEST_STORM=full")
 	}
-	node := testenv.OwnRabbitMQ(t)
-	t.Run("killed", func(t *testing.T) { killed(t, node) })            //nolint:paralleltest // one node
-	t.Run("starved", func(t *testing.T) { starved(t, node) })          //nolint:paralleltest // one node
-	t.Run("stopped", func(t *testing.T) { stoppedForAWhile(t, node) }) //nolint:paralleltest // one node
+	for name, fault := range map[string]func(t *testing.T, node *testenv.Node){"killed": killed, "starved": starved, "stopped": stoppedForAWhile} {
+		t.Run(name, func(t *testing.T) { fault(t, testenv.OwnRabbitMQ(t)) }) //nolint:paralleltest // each takes the machine
+	}
 }
 
 // killed ends the broker again and again while customers check out of a shop whose
@@ -162,18 +162,19 @@ func starved(t *testing.T, node *testenv.Node) {
 	require.Positive(t, s.Metric(t, "banyan_rabbitmq_blocked_total"), "the broker never said that it takes nothing: the hard case was not hit")
 	require.Positive(t, waits)
 	require.Less(t, grown, 128.0*(1<<20), "bytes that the process has grown by")
-	calm(t, s, before)
 
 	node.Control(t, "set_vm_memory_high_watermark", "absolute", "2GB")
 	healed := time.Now()
 	s.Quiet(t)
+	took := time.Since(healed)
+	calm(t, s, before)
 	for _, c := range all {
 		delivered(t, s.Site, admin, c)
 	}
 	s.Audited(t)
 	require.Zero(t, lying(t, s.Site, "dead."))
 	t.Logf("%d checkouts in %s with a starved broker, all confirmed; %.0f events waited, the process grew by %.0f KiB; all had its effect %s after it took messages again",
-		orders, healed.Sub(begun).Round(time.Millisecond), waits, grown/1024, time.Since(healed).Round(time.Millisecond))
+		orders, healed.Sub(begun).Round(time.Millisecond), waits, grown/1024, took.Round(time.Millisecond))
 }
 
 // confirmed counts the orders of a crowd, which must all be confirmed by now.

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,21 +140,43 @@ func (r *gallows) quiets(t *testing.T) bool {
 	t.Helper()
 	watched := *r.now
 	watched.Site = r.plain
-	const sure = 3 // looks in a row: work is handed from one to the next
-	still := 0
+	const sure = 4 * time.Second // work is handed from one to the next, and some is done once a second
+	var still time.Time          // since when
+	quiet := false
 	shoptest.Until(t, "the process dies or has nothing to do", func() bool {
 		select {
 		case <-r.now.Exited:
-			still = 0
 			return true
 		default:
 		}
-		if still++; watched.UnderWay(t) != "" {
-			still = 0
+		switch {
+		case watched.UnderWay(t) != "":
+			still = time.Time{}
+		case still.IsZero():
+			still = time.Now()
+		default:
+			quiet = time.Since(still) > sure
 		}
-		return still == sure
+		return quiet
 	})
-	return still == sure
+	return quiet
+}
+
+// dies tells whether the process, which no point can kill any more, was killed
+// nevertheless: while it was looked at for the last time.
+func (r *gallows) dies(t *testing.T) (dead bool) {
+	t.Helper()
+	shoptest.Until(t, "the process answers or is dead", func() bool {
+		select {
+		case <-r.now.Exited:
+			dead = true
+			return true
+		default:
+		}
+		a, err := shoptest.NewClient(r.now.Ops).Try(t.Context(), http.MethodGet, "//health/live", nil)
+		return err == nil && a.Status == http.StatusOK
+	})
+	return dead
 }
 
 // die tells the story until the process dies at the point. Some points depend on
@@ -168,7 +191,9 @@ func (r *gallows) die(t *testing.T, w want, tr *trial) bool {
 	told := tr.tell(ctx, r.now.Shop) // ends when the process does
 	if told == nil && r.quiets(t) {
 		require.NoError(t, os.WriteFile(r.armed, nil, 0o600))
-		return false
+		if !r.dies(t) {
+			return false
+		}
 	}
 	select {
 	case <-r.now.Exited:
