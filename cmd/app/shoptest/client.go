@@ -219,6 +219,16 @@ func Often(t *testing.T, what string, ask func() bool) {
 	until(t, 2*time.Millisecond, what, ask)
 }
 
+// Over tells whether done is closed.
+func Over(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
 func until(t *testing.T, pause time.Duration, what string, ask func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience); !ask(); {

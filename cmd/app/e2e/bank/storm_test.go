@@ -199,7 +199,7 @@ func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills,
 			return kills, hard
 		case <-time.After(time.Duration(300+dice.IntN(shoptest.Storm(500, 3000))) * time.Millisecond):
 		}
-		shoptest.Often(t, "there is something to lose", func() bool { return b.underWay.Load() > 0 || over(done) })
+		shoptest.Often(t, "there is something to lose", func() bool { return b.underWay.Load() > 0 || shoptest.Over(done) })
 		if b.underWay.Load() > 0 {
 			hard++
 		}
@@ -219,15 +219,6 @@ func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills,
 	}
 	<-done
 	return kills, hard
-}
-
-func over(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 // settle adds everything up: each wallet has what its movers were told, each

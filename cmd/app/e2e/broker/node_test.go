@@ -50,11 +50,11 @@ func killed(t *testing.T, node *testenv.Node) {
 	for n := range kills {
 		for began := time.Now(); time.Since(began) < gap || c.UnderWay.Load() == 0; {
 			sometime(t, 10*time.Millisecond, 400*time.Millisecond)
-			if over(done) {
+			if shoptest.Over(done) {
 				break
 			}
 		}
-		if over(done) {
+		if shoptest.Over(done) {
 			require.Positive(t, hard, "the burst was over before the broker was killed")
 			t.Logf("the burst was over after %d of %d kills", n, kills)
 			break
@@ -87,15 +87,6 @@ func killed(t *testing.T, node *testenv.Node) {
 	require.Equal(t, len(listeners(t, at, "orders.order")), letters, "one letter of each who listens to what was planted")
 	calm(t, s, here)
 	calm(t, s.Others[0], beside)
-}
-
-func over(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 // served waits until a path is answered.

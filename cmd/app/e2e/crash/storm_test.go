@@ -93,7 +93,7 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 			return kills, hard
 		case <-time.After(gap(dice, kills)):
 		}
-		shoptest.Often(t, "there is something to lose", func() bool { return c.UnderWay.Load() > 0 || over(done) })
+		shoptest.Often(t, "there is something to lose", func() bool { return c.UnderWay.Load() > 0 || shoptest.Over(done) })
 		doomed := victims
 		if len(victims) > 1 && dice.IntN(6) > 0 { // mostly one of them
 			i := dice.IntN(len(victims))
@@ -112,15 +112,6 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 	}
 	<-done
 	return kills, hard
-}
-
-func over(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 // gap is the time until the next kill: mostly short, and each sixth time so long
