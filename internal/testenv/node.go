@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -96,11 +95,6 @@ func (n *Node) Resume(t testing.TB) { t.Helper(); n.run(t, "resume") }
 func (n *Node) Await(t testing.TB) {
 	t.Helper()
 	require.NoError(t, n.broker.await())
-}
-
-// Answers tells whether it does now.
-func (n *Node) Answers(ctx context.Context) bool {
-	return n.broker.ask(ctx, "GET", "/api/overview") == nil
 }
 
 // Control runs rabbitmqctl on the node.
