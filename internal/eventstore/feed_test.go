@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/eventstore"
@@ -215,6 +216,34 @@ func TestRebuildWhileOthersWriteAndRead(t *testing.T) {
 		require.Zero(t, b.count(t, "SELECT COUNT(*) FROM totals WHERE generation = 1"), "the old rows are gone")
 		_, err = f.Rebuild(t.Context(), "no such")
 		require.ErrorContains(t, err, `no projection is called "no such"`)
+	})
+}
+
+// A history so short that it is built before anybody looks is built once.
+func TestRebuildOfAShortHistory(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		withTotals(t, b)
+		f := eventstore.NewFeed(b.store, []eventstore.Projection{totals{bundle: b}.projection("totals")}, eventstore.Grace(time.Hour))
+		b.run(t, f.Task())
+		b.mustFill(t, "p", 1)
+		caughtUp(t, f)
+		type slow struct{}
+		ctx := context.WithValue(t.Context(), slow{}, true)
+		looks := 0
+		require.NoError(t, b.db.Conn(ctx).Callback().Query().Before("gorm:query").Register("slow", func(tx *gorm.DB) {
+			if tx.Statement.Context.Value(slow{}) == nil {
+				return
+			}
+			looks++
+			require.Eventually(t, func() bool { return len(only(t, f, eventstore.Building)) == 0 }, patience, time.Millisecond)
+		}))
+		for n := range int64(3) {
+			generation, err := f.Rebuild(ctx, "totals")
+			require.NoError(t, err)
+			require.Equal(t, n+2, generation)
+			require.Equal(t, generation, only(t, f, eventstore.Serving)[0].Generation)
+		}
+		require.Equal(t, 6, looks)
 	})
 }
 

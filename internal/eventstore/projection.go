@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"gorm.io/gorm"
@@ -112,17 +113,22 @@ func (f *Feed) Rebuild(ctx context.Context, name string) (int64, error) {
 	if !ok {
 		return 0, fault.NotFound.Errorf("no projection is called %q", name)
 	}
-	for {
+	for begun := int64(math.MaxInt64); ; { // the least generation that was begun since; it may be built already
 		list, err := f.generations(ctx, name)
 		if err != nil {
 			return 0, err
 		}
+		newest := int64(0)
 		for _, g := range list {
-			if g.State == Building && g.Schema == p.Schema {
+			if g.Schema == p.Schema && (g.State == Building || g.Generation >= begun) {
 				return g.Generation, nil
 			}
+			newest = g.Generation
 		}
-		if err := f.begin(ctx, p, list); err != nil { // the first one serves, and is not it
+		if newest > 0 { // the first one serves, and is not it
+			begun = min(begun, newest+1)
+		}
+		if err := f.begin(ctx, p, list); err != nil {
 			return 0, err
 		}
 		f.store.raise()

@@ -63,25 +63,31 @@ func (s *Server) mountDocs() {
 	s.Mount("/docs/", docs, Public)
 }
 
-// notFound answers with a problem where a plain handler says 404 in its own way.
+// notFound answers with a problem where a plain handler says 404 in its own way, and
+// once: the handler would answer again where a client went away in the middle.
 type notFound struct {
 	http.ResponseWriter
-	r      *http.Request
-	missed bool
+	r        *http.Request
+	answered bool
+	missed   bool
 }
 
 func (n *notFound) WriteHeader(status int) {
-	if status != http.StatusNotFound {
+	switch {
+	case n.answered:
+	case status == http.StatusNotFound:
+		n.missed = true
+		writeProblem(n.ResponseWriter, n.r, noRoute(n.r))
+	default:
 		n.ResponseWriter.WriteHeader(status)
-		return
 	}
-	n.missed = true
-	writeProblem(n.ResponseWriter, n.r, noRoute(n.r))
+	n.answered = true
 }
 
 func (n *notFound) Write(b []byte) (int, error) {
 	if n.missed {
 		return len(b), nil
 	}
+	n.answered = true
 	return n.ResponseWriter.Write(b)
 }

@@ -32,7 +32,7 @@ func killed(t *testing.T, node *testenv.Node) {
 	at := shoptest.NewSplitSite(t, chiefs...).With("BANYAN_AMQP_URL=" + node.URL)
 	s := shoptest.Serve(t, at)
 	admin := s.LogIn(t, chief, shoptest.Password)
-	c := s.NewCrowd(t, admin, shoptest.Storm(12, 40), shoptest.Storm(8, 50), 100_000, cards...)
+	c := s.NewCrowd(t, admin, shoptest.Storm(12, 40), shoptest.Storm(8, 60), 100_000, cards...)
 	c.Hasty = true               // the broker may be away for longer than a checkout has
 	for _, b := range c.Buyers { // each has its connection
 		b.Get(t, "/cart")
@@ -45,7 +45,7 @@ func killed(t *testing.T, node *testenv.Node) {
 		c.Burst(t.Context(), t, s.Here)
 	}()
 	kills, hard := shoptest.Storm(2, 20), 0
-	gap := time.Duration(shoptest.Storm(300, 2000)) * time.Millisecond
+	gap := time.Duration(shoptest.Storm(300, 1000)) * time.Millisecond
 	var healed []time.Duration
 	for n := range kills {
 		for began := time.Now(); time.Since(began) < gap || c.UnderWay.Load() == 0; {

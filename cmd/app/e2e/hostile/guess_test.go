@@ -146,12 +146,12 @@ func TestManyAddresses(t *testing.T) {
 		all.Wait()
 	}
 	ask(0, 500)
-	before := w.metric(t, "go_memstats_heap_inuse_bytes")
+	before := w.Metric(t, "go_memstats_heap_inuse_bytes")
 	n := int64(shoptest.Storm(3_000, 100_000))
 	ask(1000, 1000+n)
 	shoptest.Until(t, "the heap is as it was", func() bool {
 		w.Anyone().With("X-Forwarded-For", "192.0.2.1").Get(t, "/shipping/rates?country=US")
-		return w.metric(t, "go_memstats_heap_inuse_bytes") <= before*3/2+32<<20
+		return w.Metric(t, "go_memstats_heap_inuse_bytes") <= before*3/2+32<<20
 	})
 	t.Logf("%d addresses", n)
 }

@@ -18,7 +18,7 @@ import (
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_WRITE_TIMEOUT=4s", "BANYAN_HTTP_IDLE_TIMEOUT=2s")
-	open := w.metric(t, "process_open_fds")
+	open := w.Metric(t, "process_open_fds")
 	n := shoptest.Storm(40, 500)
 	get := "GET /health/live HTTP/1.1\r\nHost: x\r\n"
 	post := "POST /api/v1/quotes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -78,10 +78,14 @@ func TestSlowClients(t *testing.T) {
 	for kind, cut := range held {
 		require.Equal(t, n, cut, kind)
 	}
+	var files, inFlight float64
+	defer func() { t.Logf("files open: %.0f before, %.0f after; requests in flight: %.0f", open, files, inFlight) }()
 	shoptest.Until(t, "the shop holds no connection of theirs", func() bool {
-		return w.metric(t, "process_open_fds") <= open+20 && w.metric(t, "http_requests_in_flight") == 0
+		files, inFlight = w.Metric(t, "process_open_fds"), w.Metric(t, "http_requests_in_flight")
+		return files <= open+20 && inFlight == 0
 	})
 	w.well(t)
+	require.NotContains(t, w.Log.String(), "superfluous", "a client that goes away in the middle is no news")
 	t.Logf("7 kinds, %d connections each, all cut; %d requests of others were answered", n, served)
 }
 

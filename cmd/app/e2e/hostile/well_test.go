@@ -1,10 +1,7 @@
 package hostile
 
 import (
-	"bufio"
 	"net/http"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,33 +9,18 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
-// metric reads one number without labels from /metrics.
-func (w *world) metric(t *testing.T, name string) float64 {
-	t.Helper()
-	text := w.Anyone().At(w.Ops).Get(t, "//metrics").Raw
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			n, err := strconv.ParseFloat(value, 64)
-			require.NoError(t, err)
-			return n
-		}
-	}
-	require.Fail(t, "there is no metric "+name)
-	return 0
-}
-
 // memory is what the heap holds after a collection, in bytes: asking makes
 // garbage until one has run.
 func (w *world) memory(t *testing.T) int64 {
 	t.Helper()
 	for range 2 { // what the first one finds finalized, the second frees
-		start := w.metric(t, "go_gc_duration_seconds_count")
+		start := w.Metric(t, "go_gc_duration_seconds_count")
 		shoptest.Until(t, "a collection has run", func() bool {
 			w.Anyone().Get(t, "/products?limit=100")
-			return w.metric(t, "go_gc_duration_seconds_count") > start
+			return w.Metric(t, "go_gc_duration_seconds_count") > start
 		})
 	}
-	return int64(w.metric(t, "go_memstats_heap_inuse_bytes"))
+	return int64(w.Metric(t, "go_memstats_heap_inuse_bytes"))
 }
 
 // well tells whether the shop is open, sells, and passes its audit.
