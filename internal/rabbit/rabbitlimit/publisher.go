@@ -73,8 +73,8 @@ func confirmed(ctx context.Context, c *amqp.DeferredConfirmation) error {
 	return err
 }
 
-// Purge empties the queue and tells how many messages were in it.
-func (p *Publisher) Purge() (int, error) { return p.ch.QueuePurge(p.queue, false) }
+// Purge empties a queue and tells how many messages were in it.
+func (p *Publisher) Purge(queue string) (int, error) { return p.ch.QueuePurge(queue, false) }
 
 // Close ends the connection.
 func (p *Publisher) Close() error { return p.conn.Close() }
