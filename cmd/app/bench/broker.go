@@ -1,12 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,97 +26,103 @@ type parcel struct {
 	Text string `json:"text"`
 }
 
-// virtualHost makes an empty one on the tests' broker; "" where there is none.
-func virtualHost(ctx context.Context) (address string, drop func(), err error) {
-	broker, admin := os.Getenv("BANYAN_TEST_AMQP_URL"), os.Getenv("BANYAN_TEST_AMQP_ADMIN")
-	if broker == "" || admin == "" {
-		return "", nil, nil
-	}
-	name := "bench_" + strings.ReplaceAll(id.V7(), "-", "")
-	ask := func(ctx context.Context, method string) error {
-		req, err := http.NewRequestWithContext(ctx, method, admin+"/api/vhosts/"+name, nil)
-		if err != nil {
-			return err
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		_ = res.Body.Close()
-		if res.StatusCode >= 300 {
-			return fmt.Errorf("%s the virtual host %s: %s", method, name, res.Status)
-		}
-		return nil
-	}
-	u, err := url.Parse(broker)
-	if err != nil {
-		return "", nil, err
-	}
-	// The broker may have been started a moment ago.
-	starting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for err = ask(starting, http.MethodPut); err != nil && starting.Err() == nil; err = ask(starting, http.MethodPut) {
-		select {
-		case <-starting.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	u.Path = "/" + name
-	return u.String(), func() { _ = ask(context.WithoutCancel(ctx), http.MethodDelete) }, err
-}
-
 // measureBroker compares a call over RabbitMQ, with all that the shop's calls have
-// on them, with the bare round trip of the same body.
+// on them, with the bare round trip of the same body, and with what calls it
+// without a broker.
 func measureBroker(ctx context.Context, b *bench) (err error) {
 	address, drop, err := virtualHost(ctx)
 	if err != nil || address == "" {
 		return err
 	}
 	defer drop()
-	bareEcho, err := rabbitlimit.NewEcho(address)
+	bare, err := rabbitlimit.NewEcho(address)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bareEcho.Close()) }()
+	defer func() { err = errors.Join(err, bare.Close()) }()
 	ours, stop, err := openWire(ctx, address)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	peers, closePeers, err := openPeers(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closePeers()) }()
 	body := parcel{ID: id.V7(), Text: strings.Repeat("x", 200)}
 	raw, err := port.Encode(body)
 	if err != nil {
 		return err
 	}
-	bare := func(ctx context.Context) error { _, err := bareEcho.Call(ctx, raw); return err }
-	through := func(ctx context.Context) error { return ours(ctx, body) }
-	rounds, about := b.pick(1, 5, 9), time.Duration(b.pick(300, 1500, 4000))*time.Millisecond
 	for _, callers := range []int{1, 16, 64, 256} {
-		var our, limit, ourTail, limitTail figures
-		for round := range 1 + rounds {
-			b.progress.say("%d callers, round %d of %d", callers, round, rounds)
-			l, lt, err := hammerCalls(ctx, callers, about, bare)
-			if err != nil {
-				return fmt.Errorf("the bare round trip: %w", err)
-			}
-			o, ot, err := hammerCalls(ctx, callers, about, through)
-			if err != nil {
-				return fmt.Errorf("a call over RabbitMQ: %w", err)
-			}
-			if round > 0 { // the first warms up
-				our, limit = append(our, o), append(limit, l)
-				ourTail, limitTail = append(ourTail, ot), append(limitTail, lt)
-			}
+		ways := []*way{
+			{name: "bare amqp091 round trip", call: echoing(raw, bare.Call)},
+			{name: "call over RabbitMQ", call: func(ctx context.Context) error { return ours(ctx, body) }},
 		}
-		b.add(Row{
-			Area: "broker", What: fmt.Sprintf("call over RabbitMQ, %d at a time", callers), Unit: "calls/s", Ours: our.median(), Limit: limit.median(),
-			Ratio: paired(our, limit).median(), Is: "bare amqp091 round trip of the same body", Bar: ratioAtLeast(0.9),
-		}, Row{
-			Area: "broker", What: fmt.Sprintf("the same, p99, %d at a time", callers), Unit: "ms", Ours: ourTail.median(), Limit: limitTail.median(),
-			Ratio: paired(ourTail, limitTail).median(), Is: "of the bare round trip", Bar: ratioAtMost(1.2),
-		})
+		for _, p := range peers {
+			ways = append(ways, &way{name: p.name, call: echoing(raw, p.call)})
+		}
+		if err := b.takeTurns(ctx, callers, ways); err != nil {
+			return err
+		}
+		b.add(callRows(callers, ways[1], ways[0], ways[2:])...)
 	}
 	return nil
+}
+
+// way is one way to make the same call, and what was measured of it round by round.
+type way struct {
+	name         string
+	call         func(context.Context) error
+	rates, tails figures
+}
+
+// echoing makes a call that must bring the same bytes back.
+func echoing(raw []byte, say func(context.Context, []byte) ([]byte, error)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		got, err := say(ctx, raw)
+		if err == nil && !bytes.Equal(got, raw) {
+			err = fmt.Errorf("%d bytes came back of %d", len(got), len(raw))
+		}
+		return err
+	}
+}
+
+// takeTurns measures the ways in interleaved rounds.
+func (b *bench) takeTurns(ctx context.Context, callers int, ways []*way) error {
+	rounds, about := b.pick(1, 5, 9), time.Duration(b.pick(300, 1500, 4000))*time.Millisecond
+	for round := range 1 + rounds {
+		b.progress.say("%d callers, round %d of %d", callers, round, rounds)
+		for _, w := range ways {
+			perSecond, tail, err := hammerCalls(ctx, callers, about, w.call)
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+			if round > 0 { // the first warms up
+				w.rates, w.tails = append(w.rates, perSecond), append(w.tails, tail)
+			}
+		}
+	}
+	return nil
+}
+
+// callRows compares ours with the limit, by bars, and with the peers, for information.
+func callRows(callers int, ours, limit *way, peers []*way) []Row {
+	rows := []Row{{
+		Area: "broker", What: fmt.Sprintf("call over RabbitMQ, %d at a time", callers), Unit: "calls/s", Ours: ours.rates.median(), Limit: limit.rates.median(),
+		Ratio: paired(ours.rates, limit.rates).median(), Is: "bare amqp091 round trip of the same body", Bar: ratioAtLeast(0.9),
+	}, {
+		Area: "broker", What: fmt.Sprintf("the same, p99, %d at a time", callers), Unit: "ms", Ours: ours.tails.median(), Limit: limit.tails.median(),
+		Ratio: paired(ours.tails, limit.tails).median(), Is: "of the bare round trip", Bar: ratioAtMost(1.2),
+	}}
+	for _, p := range peers {
+		rows = append(rows, Row{
+			Area: "broker", What: fmt.Sprintf("the same, beside %s, %d at a time", p.name, callers), Unit: "calls/s", Ours: ours.rates.median(), Limit: p.rates.median(),
+			Ratio: paired(ours.rates, p.rates).median(), Is: "of the same body, bare, without a broker",
+		})
+	}
+	return rows
 }
 
 // openWire serves an echo and calls it, between two brokers as between two processes.

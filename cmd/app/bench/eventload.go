@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/id"
@@ -47,26 +49,12 @@ const longest = time.Minute
 // arrived waits until as many effects were tried: over a broker an event has left
 // its outbox before it has its effect.
 func (p *pipe) arrived(ctx context.Context, want int64) error {
+	if err := await(ctx, &p.applied, want); err != nil || !p.carried {
+		return err
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	last, since := int64(0), time.Now()
-	for p.applied.Load() < want {
-		if n := p.applied.Load(); n > last {
-			last, since = n, time.Now()
-		}
-		if time.Since(since) > longest {
-			return fmt.Errorf("of %d effects %d came, and none for %s: are there dead letters?", want, last, longest)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	if !p.carried {
-		return nil
-	}
-	for { // the last batch may not be committed
+	for { // what comes twice is counted twice
 		err := p.equal(ctx)
 		if err == nil {
 			return nil
@@ -77,6 +65,27 @@ func (p *pipe) arrived(ctx context.Context, want int64) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// await waits until as many effects came.
+func await(ctx context.Context, effects *atomic.Int64, want int64) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	last, since := int64(0), time.Now()
+	for effects.Load() < want {
+		if n := effects.Load(); n > last {
+			last, since = n, time.Now()
+		}
+		if time.Since(since) > longest {
+			return fmt.Errorf("of %d effects %d came, and none for %s: are there dead letters?", want, last, longest)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // equal checks that there are as many effects as causes.
@@ -92,23 +101,12 @@ func (p *pipe) equal(ctx context.Context) error {
 }
 
 // latency publishes 300 events a second and gives how long each took from its
-// record to its effect, in milliseconds.
+// record to the commit of its effect, in milliseconds.
 func (p *pipe) latency(ctx context.Context, n int) (figures, error) {
-	p.lags.mu.Lock()
-	p.lags.list = nil
-	p.lags.mu.Unlock()
-	tick := time.NewTicker(time.Second / 300)
-	defer tick.Stop()
+	p.lags.take()
 	before := p.applied.Load()
-	for range n {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-tick.C:
-		}
-		if err := p.publish(ctx); err != nil {
-			return nil, err
-		}
+	if err := at300(ctx, n, p.publish); err != nil {
+		return nil, err
 	}
 	if err := p.bus.Drain(ctx); err != nil {
 		return nil, err
@@ -116,9 +114,47 @@ func (p *pipe) latency(ctx context.Context, n int) (figures, error) {
 	if err := p.arrived(ctx, before+int64(n)); err != nil {
 		return nil, err
 	}
-	p.lags.mu.Lock()
-	defer p.lags.mu.Unlock()
-	return milliseconds(p.lags.list), nil
+	return milliseconds(p.lags.take()), nil
+}
+
+func (p *pipe) end() error { return p.stop() }
+
+// at300 does something n times, 300 times a second.
+func at300(ctx context.Context, n int, do func(context.Context) error) error {
+	tick := time.NewTicker(time.Second / 300)
+	defer tick.Stop()
+	for range n {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lags of effects behind their events.
+type lags struct {
+	mu   sync.Mutex
+	list []time.Duration
+}
+
+func (l *lags) add(more ...time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, more...)
+}
+
+// take gives what was added since the last time.
+func (l *lags) take() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.list
+	l.list = nil
+	return list
 }
 
 // openPostgres opens a pool and runs statements.

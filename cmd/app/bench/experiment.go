@@ -31,6 +31,7 @@ func experiments() []experiment {
 		{"events", measureEvents},
 		{"broker", measureBroker},
 		{"brokerevents", measureBrokerEvents},
+		{"drain", measureDrain},
 		{"checkout", measureCheckout},
 	}
 }

@@ -1,5 +1,5 @@
-// Package rabbitlimit does over RabbitMQ the least that a call needs, in the best
-// known way: what internal/rabbit is measured against.
+// Package rabbitlimit does over RabbitMQ the least that a call or an event needs, in
+// the best known way: what internal/rabbit is measured against.
 //
 // What belongs here: bare use of amqp091. What does not: anything the product uses.
 package rabbitlimit
