@@ -20,13 +20,34 @@ const (
 	leaseTime  = 3 * time.Second
 	leaseRenew = time.Second
 	batchSize  = 256
+	nextBatch  = 4 * batchSize // of a backlog
 )
 
 // hold is a set of lanes held by one pass of one relay.
 type hold struct {
 	token string // unique to this pass
 	lanes []int
-	each  int // rows of a lane that were asked for at most
+	after map[int]string // the id of the last row of a lane that was read
+	lost  bool           // somebody took lanes over
+}
+
+// batch is what was read of the held lanes.
+type batch struct {
+	rows []row
+	more bool // than was asked for
+}
+
+// read makes a batch of rows, of which as many as each were asked for of a lane.
+func (h *hold) read(rows []row, each int) batch {
+	count := map[int]int{}
+	b := batch{rows: rows}
+	for _, r := range rows {
+		h.after[r.Lane] = max(h.after[r.Lane], r.ID)
+		if count[r.Lane]++; count[r.Lane] == each {
+			b.more = true
+		}
+	}
+	return b
 }
 
 // unsent tells whether the outbox has something to send.
@@ -48,21 +69,32 @@ const claimLanes = `UPDATE outbox_lanes SET holder = ?, epoch = epoch + 1, held_
 		ORDER BY l.held_until, l.lane LIMIT ? %s)
 	RETURNING lane`
 
-// firstRows are the first unsent rows of a lane.
+// firstRows are the first unsent rows of a lane. What was sent and is not cleaned up
+// yet takes time to pass by: who knows how far a lane was read begins there.
 const firstRows = `SELECT id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data
-	FROM outbox WHERE sent_at IS NULL AND lane = %s ORDER BY id LIMIT ?`
+	FROM outbox WHERE sent_at IS NULL AND lane = %s AND id > %s ORDER BY id LIMIT ?`
+
+// Texts that never change are planned once for each connection.
+var (
+	claimOnPostgres = `WITH claimed AS (` + fmt.Sprintf(claimLanes, "FOR UPDATE SKIP LOCKED") + `)
+		SELECT part.* FROM claimed CROSS JOIN LATERAL (` + fmt.Sprintf(firstRows, "claimed.lane", "''") + `) AS part`
+	rowsOfLane = `SELECT * FROM (` + fmt.Sprintf(firstRows, "?", "?") + `) AS part`
+)
 
 // claim takes up to most free lanes and the first rows of them, the same number of
 // each, so that neither a long backlog nor a busy lane makes it slow or unfair.
-func (o *Outbox) claim(ctx context.Context, token string, most int) (h hold, rows []row, err error) {
+func (o *Outbox) claim(ctx context.Context, token string, most int) (h hold, first batch, err error) {
+	var rows []row
+	var each int // of a lane
 	err = o.db.AtomicUnsynced(ctx, func(ctx context.Context) error {
 		now := clock.System()
 		until, free := database.At(now.Add(leaseTime)), database.At(now)
-		h, rows = hold{token: token, each: batchSize / most}, nil
+		h, rows = hold{token: token, after: map[int]string{}}, nil
 		if o.db.Dialect() == database.Postgres {
+			each = batchSize / most
 			// One statement, which reads as of before it claimed: at worst it gives
 			// rows that whoever held the lane has just sent.
-			err := o.db.Last(ctx).Raw(claimOnPostgres, token, until, free, most, h.each).Scan(&rows).Error
+			err := o.db.Last(ctx).Raw(claimOnPostgres, token, until, free, most, each).Scan(&rows).Error
 			h.lanes = lanesOf(rows)
 			return err
 		}
@@ -71,23 +103,15 @@ func (o *Outbox) claim(ctx context.Context, token string, most int) (h hold, row
 		if err != nil || len(h.lanes) == 0 {
 			return err
 		}
-		rows, err = o.fetch(conn, &h)
+		each = batchSize / len(h.lanes)
+		rows, err = o.fetch(conn, h, each)
 		return err
 	})
 	if err != nil {
-		return hold{}, nil, fmt.Errorf("claim lanes of the outbox: %w", err)
+		return hold{}, batch{}, fmt.Errorf("claim lanes of the outbox: %w", err)
 	}
-	return h, rows, nil
+	return h, h.read(rows, each), nil
 }
-
-// Texts that never change are planned once for each connection.
-var (
-	claimOnPostgres = `WITH claimed AS (` + fmt.Sprintf(claimLanes, "FOR UPDATE SKIP LOCKED") + `)
-		SELECT part.* FROM claimed CROSS JOIN LATERAL (` + fmt.Sprintf(firstRows, "claimed.lane") + `) AS part`
-	fetchOnPostgres = `SELECT part.* FROM outbox_lanes AS held CROSS JOIN LATERAL (` + fmt.Sprintf(firstRows, "held.lane") + `) AS part
-		WHERE held.holder = ?`
-	fetchOnSQLite = `SELECT * FROM (` + fmt.Sprintf(firstRows, "?") + `) AS part`
-)
 
 func lanesOf(rows []row) []int {
 	var found []int
@@ -99,37 +123,65 @@ func lanesOf(rows []row) []int {
 	return found
 }
 
-// fetch reads the first unsent rows of the held lanes.
-func (o *Outbox) fetch(conn *gorm.DB, h *hold) ([]row, error) {
-	var rows []row
-	h.each = batchSize / len(h.lanes)
-	if o.db.Dialect() == database.Postgres {
-		return rows, conn.Raw(fetchOnPostgres, h.each, h.token).Scan(&rows).Error
-	}
-	parts, args := make([]string, 0, len(h.lanes)), make([]any, 0, 2*len(h.lanes))
+// fetch gives unsent rows of the held lanes that were not read before, so many of each.
+func (o *Outbox) fetch(conn *gorm.DB, h hold, each int) (rows []row, err error) {
+	parts, args := make([]string, 0, len(h.lanes)), make([]any, 0, 3*len(h.lanes))
 	for _, lane := range h.lanes {
-		parts = append(parts, fetchOnSQLite)
-		args = append(args, lane, h.each)
+		parts = append(parts, rowsOfLane)
+		args = append(args, lane, h.after[lane], each)
 	}
-	err := conn.Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error
-	return rows, err
+	return rows, conn.Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error
 }
 
-// all tells whether rows are all that there was to send when they were read.
-func (h hold) all(rows []row) bool {
-	count := map[int]int{}
-	for _, r := range rows {
-		if count[r.Lane]++; count[r.Lane] == h.each {
-			return false
+// settle marks what has arrived as sent, where its lane is still held, and reads what
+// comes after that which is on its way, if there is more and it is wanted. Where
+// nothing is left, it gives the lanes back; what was published meanwhile has woken
+// the relay again.
+func (o *Outbox) settle(ctx context.Context, h *hold, arrived, away batch, wanted bool) (next batch, err error) {
+	wanted = wanted && away.more && !h.lost
+	if len(arrived.rows) == 0 && !wanted {
+		return batch{}, nil
+	}
+	var rows []row
+	lost, each := 0, nextBatch/len(h.lanes)
+	err = o.db.AtomicUnsynced(ctx, func(ctx context.Context) (err error) {
+		rows, lost = nil, 0
+		now := clock.System()
+		if err := o.mark(ctx, h, arrived.rows, now); err != nil {
+			return err
 		}
+		conn := o.db.Conn(ctx)
+		if wanted {
+			if rows, err = o.fetch(conn, *h, each); err != nil {
+				return err
+			}
+		}
+		const hold = `UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`
+		if len(rows)+len(away.rows) == 0 {
+			return o.db.Later(ctx).Exec(hold, database.At(now), h.token).Error
+		}
+		held := conn.Exec(hold, database.At(now.Add(leaseTime)), h.token)
+		lost = len(h.lanes) - int(held.RowsAffected)
+		return held.Error
+	})
+	if err != nil {
+		return batch{}, fmt.Errorf("mark events as sent: %w", err)
 	}
-	return true
+	if lost > 0 && !h.lost { // start again with a claim
+		h.lost = true
+		o.metrics.lose(o.Module(), lost)
+	}
+	if h.lost {
+		return batch{}, nil
+	}
+	return h.read(rows, each), nil
 }
 
-// settle marks rows as sent, if their lanes are still held, and fetches the next
-// ones. Where there are none it gives the lanes back; what was published meanwhile
-// has woken the relay again.
-func (o *Outbox) settle(ctx context.Context, h *hold, sent []row) ([]row, error) {
+// mark rows as sent.
+func (o *Outbox) mark(ctx context.Context, h *hold, sent []row, now time.Time) error {
+	if len(sent) == 0 {
+		return nil
+	}
 	ids := make([]string, len(sent))
 	first, last := sent[0].RecordedAt, sent[0].RecordedAt
 	for i, r := range sent {
@@ -141,44 +193,12 @@ func (o *Outbox) settle(ctx context.Context, h *hold, sent []row) ([]row, error)
 			last = r.RecordedAt
 		}
 	}
-	var next []row
-	var lost int
-	err := o.db.AtomicUnsynced(ctx, func(ctx context.Context) error {
-		next, lost = nil, 0
-		now := clock.System()
-		conn := o.db.Conn(ctx)
-		// The bounds of recorded_at let PostgreSQL leave out the other months. That
-		// sent_at is null needs no saying while the lanes are held, and would make it
-		// read the index of all unsent rows.
-		err := o.db.Later(ctx).Exec(`UPDATE outbox SET sent_at = ? WHERE `+o.db.Among("id")+` AND recorded_at BETWEEN ? AND ?
-			AND lane IN (SELECT lane FROM outbox_lanes WHERE holder = ?)`,
-			database.At(now), o.db.List(ids), first, last, h.token).Error
-		if err != nil {
-			return err
-		}
-		if !h.all(sent) {
-			if next, err = o.fetch(conn, h); err != nil {
-				return err
-			}
-		}
-		const hold = `UPDATE outbox_lanes SET held_until = ? WHERE holder = ?`
-		if len(next) == 0 {
-			return o.db.Later(ctx).Exec(hold, database.At(now), h.token).Error
-		}
-		held := conn.Exec(hold, database.At(now.Add(leaseTime)), h.token)
-		if held.Error == nil && held.RowsAffected < int64(len(h.lanes)) {
-			next = nil // somebody took lanes over: start again with a claim
-			lost = len(h.lanes) - int(held.RowsAffected)
-		}
-		return held.Error
-	})
-	if err != nil {
-		return nil, fmt.Errorf("mark events as sent: %w", err)
-	}
-	if lost > 0 {
-		o.metrics.lose(o.Module(), lost)
-	}
-	return next, nil
+	// The bounds of recorded_at let PostgreSQL leave out the other months. That
+	// sent_at is null needs no saying while the lanes are held, and would make it
+	// read the index of all unsent rows.
+	return o.db.Later(ctx).Exec(`UPDATE outbox SET sent_at = ? WHERE `+o.db.Among("id")+` AND recorded_at BETWEEN ? AND ?
+		AND lane IN (SELECT lane FROM outbox_lanes WHERE holder = ?)`,
+		database.At(now), o.db.List(ids), first, last, h.token).Error
 }
 
 // renew keeps the lanes while a batch is being delivered.

@@ -105,7 +105,7 @@ func (r *relay) pass(ctx context.Context, woken bool) (outcome, error) {
 	}
 	r.bus.running.Add(1)
 	defer r.bus.running.Add(-1)
-	h, rows, err := r.outbox.claim(ctx, id.V7(), r.most)
+	h, first, err := r.outbox.claim(ctx, id.V7(), r.most)
 	if err != nil {
 		return idle, err
 	}
@@ -116,31 +116,57 @@ func (r *relay) pass(ctx context.Context, woken bool) (outcome, error) {
 		}
 		return idle, err
 	}
-	carried := 0
-	for n := 0; len(rows) > 0 && err == nil; n++ {
-		carried += len(rows)
-		if n == fairPass {
-			break
-		}
-		crashpoint.Hit(r.outbox.Module(), "before-deliver")
-		if err = r.deliver(ctx, h, rows); err == nil {
-			crashpoint.Hit(r.outbox.Module(), "delivered")
-			rows, err = r.outbox.settle(ctx, &h, rows)
-			r.bus.moves.Add(1)
-		}
-	}
-	if len(rows) > 0 || err != nil {
+	carried, more, err := r.carry(ctx, &h, first)
+	if err != nil {
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		err = errors.Join(err, r.outbox.release(release, h))
+		return sent, errors.Join(err, r.outbox.release(release, h))
 	}
-	if len(rows) > 0 || err != nil || len(h.lanes) == r.most {
-		return sent, err
-	}
-	if carried >= gatherFrom {
+	switch {
+	case more, len(h.lanes) == r.most:
+		return sent, nil
+	case carried >= gatherFrom:
 		return flowing, nil
 	}
 	return idle, nil
+}
+
+// carry delivers one batch after the other. While one is on its way, the one before
+// is marked as sent and the one after is read; none leaves before the last has
+// arrived, so the order stays. It tells how many rows it carried, and whether it
+// left some, to others or for the next pass.
+func (r *relay) carry(ctx context.Context, h *hold, away batch) (carried int, more bool, err error) {
+	var arrived batch
+	for n := 1; len(away.rows) > 0 || len(arrived.rows) > 0; n++ {
+		arrives := r.depart(ctx, *h, away.rows)
+		next, err := r.outbox.settle(ctx, h, arrived, away, n < fairPass)
+		if err = errors.Join(err, <-arrives); err != nil {
+			return carried, false, err
+		}
+		carried += len(away.rows)
+		more = more || away.more && (n >= fairPass || h.lost)
+		arrived, away = away, next
+	}
+	return carried, more, nil
+}
+
+// depart delivers rows beside what its caller does, and tells when that is done.
+func (r *relay) depart(ctx context.Context, h hold, rows []row) <-chan error {
+	arrives := make(chan error, 1)
+	if len(rows) == 0 {
+		arrives <- nil
+		return arrives
+	}
+	go func() {
+		crashpoint.Hit(r.outbox.Module(), "before-deliver")
+		err := r.deliver(ctx, h, rows)
+		if err == nil {
+			crashpoint.Hit(r.outbox.Module(), "delivered")
+			r.bus.moves.Add(1)
+		}
+		arrives <- err
+	}()
+	return arrives
 }
 
 // deliver gives a batch to all sinks at once and waits for all of them.

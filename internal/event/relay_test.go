@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/event"
 )
 
 func TestCommittedEventHasItsEffect(t *testing.T) {
@@ -107,5 +110,75 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 		}))
 		b.start(t)
 		require.Eventually(t, func() bool { return len(s.effects(t, "late")) == 1 }, 2*time.Minute, 10*time.Millisecond)
+	})
+}
+
+// unsteady is a way out that takes its time, and fails now and then.
+type unsteady struct {
+	mu       sync.Mutex
+	under    int
+	calls    int
+	arrived  map[string][]int64 // versions of each aggregate, in order
+	together bool               // two batches were on their way at once
+}
+
+func (u *unsteady) Name() string     { return "unsteady" }
+func (u *unsteady) Topics() []string { return nil }
+
+func (u *unsteady) Deliver(ctx context.Context, events []event.Envelope) error {
+	u.mu.Lock()
+	u.under++
+	u.calls++
+	u.together = u.together || u.under > 1
+	fails := u.calls%4 == 2
+	u.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(5 * time.Millisecond): // so that whoever does not wait for it is ahead of it
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.under--
+	if fails {
+		return errors.New("the way is closed")
+	}
+	for _, e := range events {
+		u.arrived[e.AggregateID] = append(u.arrived[e.AggregateID], e.Version)
+	}
+	return nil
+}
+
+// What leaves while something fails comes again, and never before what stands in
+// front of it.
+func TestBacklogKeepsItsOrder(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		const aggregates, versions = 20, 300
+		for a := range aggregates {
+			b.publish(t, fmt.Sprint("a", a), upTo(versions)...)
+		}
+		out := &unsteady{arrived: map[string][]int64{}}
+		bus, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+		require.NoError(t, err)
+		bus.Source(b.outbox)
+		bus.Sink(out)
+		require.NoError(t, bus.Drain(t.Context()))
+		require.Greater(t, out.calls, 8)
+		require.False(t, out.together, "a batch left before the last had arrived")
+		repeated := 0
+		for a := range aggregates {
+			next := int64(1)
+			for _, v := range out.arrived[fmt.Sprint("a", a)] {
+				require.LessOrEqual(t, v, next, "it came before what stands in front of it")
+				if v == next {
+					next++
+				} else {
+					repeated++
+				}
+			}
+			require.EqualValues(t, versions+1, next)
+		}
+		require.Zero(t, repeated, "what had arrived before the way was closed is marked")
 	})
 }

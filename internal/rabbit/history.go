@@ -17,6 +17,9 @@ import (
 // by its own mark that it has read all there was.
 const markType = "banyan.mark"
 
+// readAhead is how many events a stream may send that were not acknowledged.
+const readAhead = 256
+
 // catchUp gives the consumer what was published before its queue was bound, from
 // the streams of the modules it listens to. It says whether that was done.
 func (c *consumption) catchUp(ctx context.Context, s *session) bool {
@@ -71,7 +74,7 @@ func (b *Broker) history(ctx context.Context, s *session, module string, fn func
 		return fmt.Errorf("open a channel: %w", err)
 	}
 	defer func() { _ = ch.Close() }() // the session may be gone
-	if err := ch.Qos(window, 0, false); err != nil {
+	if err := ch.Qos(readAhead, 0, false); err != nil {
 		return fmt.Errorf("bound what the stream sends: %w", err)
 	}
 	messages, err := ch.Consume(LogQueue(module), "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
@@ -82,7 +85,7 @@ func (b *Broker) history(ctx context.Context, s *session, module string, fn func
 }
 
 func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envelope) error) error {
-	page := make([]event.Envelope, 0, window)
+	page := make([]event.Envelope, 0, readAhead)
 	flush := func(d *amqp.Delivery) error {
 		if len(page) > 0 {
 			if err := fn(page); err != nil {
@@ -102,7 +105,7 @@ func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envel
 		} else if e, err := event.Decode(d.Body); err == nil && published(&d, e) { // what is none was put aside when it was new
 			page = append(page, e)
 		}
-		if unacked == window/2 {
+		if unacked == readAhead/2 {
 			unacked = 0
 			if err := flush(&d); err != nil {
 				return err

@@ -72,8 +72,9 @@ type confirmed struct {
 	returns chan amqp.Return
 }
 
-// window is how many messages may be unconfirmed.
-const window = 256
+// window is how many messages may be unconfirmed: with 256, the broker ran out of work
+// now and then.
+const window = 1024
 
 // channelOf gives the channel of a publisher, which has one of its own so that it
 // waits for nobody's confirmations but its own.
@@ -105,44 +106,58 @@ func (o *outbound) publish(ctx context.Context, publisher string, messages []out
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(messages) > 0 {
-		n := min(len(messages), window)
-		if err := c.publish(ctx, o.session, messages[:n]); err != nil {
-			return err
-		}
-		messages = messages[n:]
+	err = c.publish(ctx, o.session, messages)
+	if errors.Is(err, errUnrouted) && publishesEvents(messages) {
+		o.session.end(err) // our stream is gone: the next session declares it again
 	}
-	return nil
+	return err
 }
 
+// publish sends on while the broker confirms, and waits for the oldest when the
+// window is full.
 func (c *confirmed) publish(ctx context.Context, s *session, messages []outgoing) error {
-	limited, cancel := context.WithTimeout(ctx, confirmTime)
-	defer cancel()
+	patience := time.NewTimer(confirmTime)
+	defer patience.Stop()
 	open := make([]*amqp.DeferredConfirmation, len(messages))
+	var unrouted error
+	await := func(i int) error {
+		select {
+		case <-open[i].Done():
+			patience.Reset(confirmTime)
+		case <-s.lost: // nobody knows what arrived; the inbox recognises what comes twice
+			return s.why
+		case <-patience.C:
+			return fmt.Errorf("the broker confirmed nothing for %s", confirmTime)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the broker's confirmation: %w", ctx.Err())
+		}
+		if !open[i].Acked() {
+			return errors.New("the broker could not take it over")
+		}
+		err := c.returned()
+		if errors.Is(err, errUnrouted) { // the others may be on their way
+			unrouted, err = err, nil
+		}
+		return err
+	}
 	for i, m := range messages {
+		if i >= window {
+			if err := await(i - window); err != nil {
+				return fmt.Errorf("publish to %s: %w", messages[i-window].key, err)
+			}
+		}
 		var err error
 		open[i], err = c.ch.PublishWithDeferredConfirmWithContext(context.Background(), m.exchange, m.key, true, false, m.Publishing)
 		if err != nil {
 			return fmt.Errorf("publish to %s: %w", m.key, err)
 		}
 	}
-	for i, one := range open {
-		select {
-		case <-one.Done():
-		case <-s.lost: // nobody knows what arrived; the inbox recognises what comes twice
-			return fmt.Errorf("publish to %s: %w", messages[i].key, s.why)
-		case <-limited.Done():
-			return fmt.Errorf("publish to %s: wait for the broker's confirmation: %w", messages[i].key, limited.Err())
-		}
-		if !one.Acked() {
-			return fmt.Errorf("publish to %s: the broker could not take it over", messages[i].key)
+	for i := max(0, len(messages)-window); i < len(messages); i++ {
+		if err := await(i); err != nil {
+			return fmt.Errorf("publish to %s: %w", messages[i].key, err)
 		}
 	}
-	err := c.returned()
-	if errors.Is(err, errUnrouted) && publishesEvents(messages) {
-		s.end(err) // our stream is gone: the next session declares it again
-	}
-	return err
+	return unrouted
 }
 
 func publishesEvents(messages []outgoing) bool {
