@@ -109,7 +109,7 @@ func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, ev
 				break gather
 			}
 		}
-		bad, ok := c.apply(ctx, s, batch)
+		taken, bad, ok := c.apply(ctx, s, batch)
 		if !ok {
 			return
 		}
@@ -118,15 +118,19 @@ func (c *consumption) take(ctx context.Context, s *session, ch *amqp.Channel, ev
 				return // it comes again, and is put aside then
 			}
 		}
-		if err := ch.Ack(batch[len(batch)-1].DeliveryTag, true); err != nil {
+		if taken == 0 {
+			continue // the broker must not hear twice of what was put aside
+		}
+		if err := ch.Ack(taken, true); err != nil {
 			return // all of it comes again, and is recognised
 		}
 	}
 }
 
 // apply tries until the inbox has taken the batch over, or the session or the
-// process ends. It gives what is no event.
-func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delivery) (bad []amqp.Delivery, ok bool) {
+// process ends. It gives the tag of the last event, 0 where there is none, and what is
+// no event.
+func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delivery) (taken uint64, bad []amqp.Delivery, ok bool) {
 	events := make([]event.Envelope, 0, len(batch))
 	for _, d := range batch {
 		e, err := event.Decode(d.Body)
@@ -137,9 +141,9 @@ func (c *consumption) apply(ctx context.Context, s *session, batch []amqp.Delive
 			bad = append(bad, d)
 			continue
 		}
-		events = append(events, e)
+		events, taken = append(events, e), d.DeliveryTag
 	}
-	return bad, c.insist(ctx, s, "apply events", func() error { return c.inbox.Deliver(ctx, events) })
+	return taken, bad, c.insist(ctx, s, "apply events", func() error { return c.inbox.Deliver(ctx, events) })
 }
 
 // insist repeats with longer and longer pauses.

@@ -26,6 +26,7 @@ func TestDeadLettersOfTheBroker(t *testing.T) {
 		return len(dead) == len(listeners)
 	}
 	shoptest.Until(t, "the message is put aside by each who got it", listed)
+	require.NotContains(t, s.Log.String(), "no session", "who puts a message aside goes on")
 	for _, d := range dead {
 		require.Equal(t, "put aside", d["state"])
 		require.Contains(t, d["reason"], "read an event")

@@ -44,7 +44,8 @@ var atOnce = strconv.Itoa(2 * runtime.NumCPU())
 func Binary() string { return binary }
 
 // Main builds the program, with these build tags, and runs the tests. It gives
-// the exit code for TestMain.
+// the exit code for TestMain. Where BANYAN_TEST_APP names one without tags that was
+// built for all packages, it takes that.
 func Main(m *testing.M, tags ...string) int {
 	flag.Parse()
 	given := false
@@ -54,16 +55,18 @@ func Main(m *testing.M, tags ...string) int {
 			panic(err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "banyan-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "app")
-	if err := compile(binary, tags); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if binary = os.Getenv("BANYAN_TEST_APP"); binary == "" || len(tags) > 0 {
+		dir, err := os.MkdirTemp("", "banyan-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		binary = filepath.Join(dir, "app")
+		if err := compile(binary, tags); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	code := m.Run()
 	if err := migrated.Drop(); err != nil {
