@@ -16,6 +16,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/idempotency"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/rabbit/rabbittest"
@@ -102,6 +103,46 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 	letters, err := rabbittest.New(t, url).DeadLetters(t.Context(), "ledger", 10)
 	require.NoError(t, err)
 	require.Empty(t, letters)
+}
+
+// A command is delivered again because the connection of whoever carries it out was
+// cut. The caller hears what became of it, not that it is under way.
+func TestCutDuringACommand(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	wire := rabbittest.NewWire(t, url)
+	here, there := rabbittest.New(t, url), rabbittest.New(t, wire.URL)
+	var again atomic.Int64
+	begun, over := make(chan struct{}), make(chan struct{})
+	srv := port.NewServer("shop", port.WithSigner(rabbittest.Signer(t)))
+	var once sync.Once
+	buy.Handle(srv, func(context.Context, string) (string, error) {
+		mine := false
+		once.Do(func() { mine = true; close(begun) })
+		if mine {
+			<-over
+			return "bought", nil
+		}
+		again.Add(1)
+		select {
+		case <-over:
+			return "bought", nil
+		default:
+			return "", idempotency.InFlight.Errorf("the first is still at work")
+		}
+	})
+	there.Serve(srv, rabbit.Limits{})
+	rabbittest.Run(t, here, there)
+	finish := sync.OnceFunc(func() { close(over) })
+	t.Cleanup(finish)
+	answer := make(chan error, 1)
+	c := client(t, here)
+	go func() { _, err := buy.Call(t.Context(), c, "fig"); answer <- err }()
+	<-begun
+	wire.Cut(t)
+	require.Eventually(t, func() bool { return again.Load() > 1 }, patience, time.Millisecond)
+	finish()
+	require.NoError(t, <-answer)
 }
 
 // Calls while the connections of both ends are cut: each gets its own answer or an

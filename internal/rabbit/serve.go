@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/idempotency"
 	"github.com/banyan-tree/banyan/internal/port"
 )
 
@@ -160,19 +162,38 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 	// within the deadline that Dispatch reads from the message.
 	began := time.Now()
 	reply := s.server.Dispatch(context.WithoutCancel(ctx), m)
+	deadline, ok := m.Deadline()
+	if !ok {
+		deadline = began.Add(longestCall)
+	}
+	if d.Redelivered {
+		reply = s.outlast(ctx, m, reply, deadline)
+	}
 	if s.took != nil {
 		s.took.Observe(time.Since(began).Seconds())
 	}
 	if d.ReplyTo == "" {
 		return
 	}
-	deadline, ok := m.Deadline()
-	if !ok {
-		deadline = time.Now().Add(longestCall)
-	}
 	if err := s.reply(d, reply, deadline); err != nil {
 		s.broker.cfg.Log.WarnContext(ctx, "a reply was lost", slog.String("method", m.Method), slog.Any("error", err))
 	}
+}
+
+// outlast waits for a command to be over that came again because its session ended:
+// whoever began it is still at work, and the caller asked once.
+func (s *served) outlast(ctx context.Context, m port.Message, reply port.Message, deadline time.Time) port.Message {
+	limited, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	for pause := firstPause; reply.Header[port.HeaderFault] == idempotency.InFlight.Name(); pause = min(2*pause, time.Second) {
+		select {
+		case <-time.After(rand.N(pause)):
+		case <-limited.Done():
+			return reply
+		}
+		reply = s.server.Dispatch(context.WithoutCancel(ctx), m)
+	}
+	return reply
 }
 
 // reply sends over the publishing connection, which may have to be built first.
