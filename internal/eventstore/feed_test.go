@@ -219,6 +219,24 @@ func TestRebuildWhileOthersWriteAndRead(t *testing.T) {
 	})
 }
 
+// Readers ask how far behind their rows are; that costs the same however far it is.
+func TestBehindIsCountedUpToABound(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		withTotals(t, b)
+		f := eventstore.NewFeed(b.store, []eventstore.Projection{totals{bundle: b}.projection("totals")})
+		behind := func() int64 {
+			n, err := f.Behind(t.Context(), "totals")
+			require.NoError(t, err)
+			return n
+		}
+		require.Zero(t, behind())
+		b.bulk(t, "big", eventstore.MostBehind-1)
+		require.EqualValues(t, eventstore.MostBehind-1, behind())
+		b.bulk(t, "bigger", 50)
+		require.EqualValues(t, eventstore.MostBehind, behind())
+	})
+}
+
 // A history so short that it is built before anybody looks is built once.
 func TestRebuildOfAShortHistory(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {

@@ -183,11 +183,15 @@ func (f *Feed) Status(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-// Behind tells how many events the rows that readers see do not have yet.
+// MostBehind is where Behind stops to count: readers ask it each time.
+const MostBehind = 10_000
+
+// Behind tells how many events the rows that readers see do not have yet, MostBehind
+// where there are as many or more.
 func (f *Feed) Behind(ctx context.Context, name string) (int64, error) {
 	var n int64
-	err := f.store.db.Conn(ctx).Raw(`SELECT COUNT(*) FROM stream_events WHERE position > COALESCE(
-		(SELECT position FROM stream_generations WHERE name = ? AND state = 'serving'), 0)`, name).Scan(&n).Error
+	err := f.store.db.Conn(ctx).Raw(`SELECT COUNT(*) FROM (SELECT 1 FROM stream_events WHERE position > COALESCE(
+		(SELECT position FROM stream_generations WHERE name = ? AND state = 'serving'), 0) LIMIT ?) AS part`, name, MostBehind).Scan(&n).Error
 	if err != nil {
 		return 0, fmt.Errorf("ask how far projection %s is behind: %w", name, err)
 	}

@@ -136,7 +136,7 @@ type Statement struct {
 	Closing money.Money `json:"closing"` // balance at Until
 	Items   []Entry     `json:"items"`
 	Next    int64       `json:"next,omitempty"` // 0: no more
-	Behind  int64       `json:"behind"`         // events of all wallets that it does not know yet
+	Behind  int64       `json:"behind"`         // events of all wallets that it does not know yet, at most 10,000
 }
 
 // DepositRequest asks for a card to be charged.

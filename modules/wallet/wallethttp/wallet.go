@@ -125,7 +125,7 @@ type statement struct {
 	Closing    money.Money    `json:"closing" doc:"the balance where it ends"`
 	Items      []wallet.Entry `json:"items"`
 	NextCursor *string        `json:"next_cursor" doc:"null: no more"`
-	Behind     int64          `json:"behind" doc:"events of all wallets that are not in statements yet"`
+	Behind     int64          `json:"behind" doc:"events of all wallets that are not in statements yet; 10000: as many or more"`
 }
 
 func (d Deps) statement(ctx context.Context, in statementInput) (web.Reply[statement], error) {
