@@ -3,6 +3,7 @@ package saga
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -93,18 +94,32 @@ func (in *instance) back(ctx context.Context) bool {
 }
 
 // stuck decides what follows a failed attempt on the way back: there is nowhere
-// else to go, so it is tried again, then parked.
+// else to go, so it is tried again, then parked. A neighbour that is away is waited
+// for: a person could do nothing but wait, too.
 func (in *instance) stuck(ctx context.Context, err error, action, step string, attempts int, again bool) bool {
 	if ctx.Err() != nil {
 		return in.interrupted(ctx)
 	}
 	in.cur.Attempts++
 	in.note(action, step, "error", err.Error())
+	if again && away(err) && in.engine.now().Before(in.cur.DeadlineAt.Add(awayPatience)) {
+		pause := backoff(in.cur.Attempts)
+		if most := attempts / 2; in.cur.Attempts > most { // the rest is for what comes when it is there again
+			in.cur.Attempts, pause = most, rand.N(longestPause)
+		}
+		return in.suspend(ctx, pause)
+	}
 	if !again || in.cur.Attempts >= attempts {
 		f := *fault.From(err)
 		return in.park(ctx, fault.Internal.Wrap(&f, "%s %s failed %d times", action, step, in.cur.Attempts))
 	}
 	return in.suspend(ctx, backoff(in.cur.Attempts))
+}
+
+// away tells that a neighbour could not be reached, or said nothing.
+func away(err error) bool {
+	kind := fault.From(err).Code.Kind()
+	return kind == fault.KindUnavailable || kind == fault.KindDeadline
 }
 
 // finish ends the saga well: the caller's Finish and the end of the row are one

@@ -42,6 +42,7 @@ const (
 	defaultAttempts     = 5
 	defaultUndoAttempts = 20
 	defaultTimeout      = 15 * time.Minute
+	awayPatience        = 24 * time.Hour // after the way forward was over: how long Undo waits for who is away
 )
 
 // Step is one step. Do must be idempotent: after a crash it is repeated. Undo
@@ -59,7 +60,9 @@ type Step[S any] struct {
 	Deadline time.Duration // of one attempt; 10 s unless set
 	Attempts int           // of Do, before compensation; 5 unless set
 
-	UndoAttempts int  // of Undo, before the saga is parked; 20 unless set
+	// UndoAttempts of Undo, before the saga is parked; 20 unless set. Those that find
+	// nobody there (KindUnavailable, KindDeadline) do not count for a day.
+	UndoAttempts int
 	Checkpoint   bool // write progress after Do: for a step that is dear to repeat
 }
 

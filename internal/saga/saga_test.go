@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 	"github.com/banyan-tree/banyan/internal/testenv"
@@ -231,6 +232,49 @@ func TestParksAndGoesOn(t *testing.T) {
 		n, err := e.Checks()[0].Run(t.Context(), func(string, string) {})
 		require.NoError(t, err)
 		require.Zero(t, n)
+	})
+}
+
+// An outage of a neighbour is waited for on the way back; for a day, then a person
+// should know.
+func TestUndoOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.on("do c", func() error { return declined.Errorf("no") })
+		w.on("undo b", func() error { return fault.Unavailable.Errorf("nobody is there") })
+		e := w.engine()
+		d := w.definition()
+		d.Steps[1].UndoAttempts = 4
+		s := Register(e, d)
+		serve(t, e)
+		set := func(what string, at time.Time) {
+			require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+				return db.Conn(ctx).Exec(`UPDATE sagas SET `+what+` = ? WHERE claimed_by = ''`, database.At(at)).Error
+			}))
+		}
+		until := func(so func() bool) {
+			require.Eventually(t, func() bool {
+				set("next_at", time.Now().Add(-time.Second)) // the pauses are half a minute
+				e.poke()
+				return so()
+			}, time.Minute, 10*time.Millisecond)
+		}
+		undone := func(times int) func() bool { return func() bool { return w.count("undo b") >= times } }
+		start(t, w, s, "1")
+		until(undone(10))
+		require.Equal(t, Compensating, show(t, e, "1").Status)
+		w.on("undo b", nil)
+		until(func() bool { return show(t, e, "1").Status == Compensated })
+
+		w.on("undo b", func() error { return fault.Unavailable.Errorf("nobody is there") })
+		start(t, w, s, "2")
+		until(undone(20))
+		require.Equal(t, Compensating, show(t, e, "2").Status)
+		until(func() bool {
+			set("deadline_at", time.Now().Add(-25*time.Hour)) // unless it is at work just now
+			return show(t, e, "2").Status == Parked
+		})
 	})
 }
 
