@@ -35,7 +35,7 @@ images: ## our images, banyan:local and banyan-payments:local, with the Go of th
 
 .PHONY: storm
 storm: ## the tests of crash, contention and overload at full size (takes long)
-	@BANYAN_TEST_STORM=full .ci/test -p 1 -timeout 60m ./cmd/app/...
+	@BANYAN_TEST_STORM=full .ci/test -p 1 -timeout 60m ./cmd/app/... ./internal/rabbit ./modules/wallet/...
 
 .PHONY: broken
 broken: ## break the shop in one way after the other, in a copy; the tests must notice each (ONLY=name)

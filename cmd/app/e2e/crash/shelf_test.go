@@ -30,10 +30,11 @@ func anything(string) bool { return true }
 func shelf(t *testing.T, s *shoptest.Server) []string {
 	t.Helper()
 	var lines []string
+	anyone := s.Anyone() // one connection, of the thousand that the shop takes
 	for path := "/products?limit=100"; ; {
-		page := s.Anyone().Get(t, path)
+		page := anyone.Get(t, path)
 		for i := 0; page.At(fmt.Sprintf("items.%d", i)) != nil; i++ {
-			p := s.Anyone().Get(t, "/products/"+page.Text(fmt.Sprintf("items.%d.handle", i)))
+			p := anyone.Get(t, "/products/"+page.Text(fmt.Sprintf("items.%d.handle", i)))
 			for n := 0; p.At(fmt.Sprintf("variants.%d", n)) != nil; n++ {
 				v := fmt.Sprintf("variants.%d.", n)
 				lines = append(lines, fmt.Sprintf("%s %s %v %v %v", p.Text("handle"), p.Text("title"),
