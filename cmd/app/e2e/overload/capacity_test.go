@@ -21,7 +21,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	s := shoptest.Serve(t, shoptest.NewSite(t))
 	admin := s.Admin(t)
 	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})
-	buyers := s.Customers(t, shoptest.Storm(32, 128))
+	buyers := s.Customers(t, shoptest.Storm(32, 900))
 	r := &rush{server: s, free: make(chan shoptest.Client, len(buyers))}
 
 	capacity := r.closedLoop(t, buyers[:16], time.Duration(shoptest.Storm(3, 20))*time.Second)
@@ -129,8 +129,11 @@ func (r *rush) openLoop(t *testing.T, rate float64, window time.Duration) {
 			select {
 			case b := <-r.free:
 				all.Go(func() {
-					r.arrive(t, b)
-					r.free <- b
+					rest := time.Duration(0)
+					if r.arrive(t, b) {
+						rest = betweenOrders
+					}
+					time.AfterFunc(rest, func() { r.free <- b })
 				})
 			default: // all buyers wait for answers
 				r.missed.Add(1)
@@ -143,7 +146,12 @@ func (r *rush) openLoop(t *testing.T, rate float64, window time.Duration) {
 	require.False(t, t.Failed())
 }
 
-func (r *rush) arrive(t *testing.T, b shoptest.Client) {
+// betweenOrders is how long a buyer whose order was taken stays away: the next one
+// would find the cart that the last one empties, and be rejected for it.
+var betweenOrders = time.Duration(shoptest.Storm(0, 3)) * time.Second
+
+// arrive tells whether the order was taken.
+func (r *rush) arrive(t *testing.T, b shoptest.Client) bool {
 	a, err := r.purchase(t, b, false)
 	switch {
 	case err != nil:
@@ -154,7 +162,9 @@ func (r *rush) arrive(t *testing.T, b shoptest.Client) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.orders = append(r.orders, placed{a.Text("id"), b})
+		return true
 	}
+	return false
 }
 
 // lookAround asks other routes, and whether the shop is alive, until done.
