@@ -40,7 +40,7 @@ func measureRead(ctx context.Context, b *bench) error {
 
 func (b *bench) readOn(ctx context.Context, name, address string) (err error) {
 	// As many readers as the rate limit needs to let all of them through.
-	all, err := b.stockedShop(ctx, name, address, b.pick(128, 256, 256), "BANYAN_RATE_LIMIT=on", "BANYAN_HTTP_TRUSTED_PROXIES=127.0.0.0/8")
+	all, err := b.stockedShop(ctx, name, address, b.pick(256, 512, 512), "BANYAN_RATE_LIMIT=on", "BANYAN_HTTP_TRUSTED_PROXIES=127.0.0.0/8")
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func killed(t *testing.T, node *testenv.Node) {
 	s.Quiet(t)
 	delivered(t, at, admin, c)
 	c.Repeated(t, s)
-	letters := lying(t, at, "dead.")
+	letters := told(t, at)
 	t.Logf("%d checkouts: %+v; %d kills of the broker, %d with an order under way; %d answers unknown; served again %v after it answers; quiet after %s; %d letters",
 		c.Wishes(), out, len(healed), hard, c.Unknown.Load(), healed, time.Since(quiet).Round(time.Millisecond), letters)
 	require.Greater(t, out.Confirmed, c.Wishes()/3, "too few orders were confirmed for the test to say anything")
@@ -87,6 +87,16 @@ func killed(t *testing.T, node *testenv.Node) {
 	require.Equal(t, len(listeners(t, at, "orders.order")), letters, "one letter of each who listens to what was planted")
 	calm(t, s, here)
 	calm(t, s.Others[0], beside)
+}
+
+// told counts the letters as an operator sees them. A broker that dies between two of
+// its queues has one in its queue twice; that is one letter.
+func told(t *testing.T, at shoptest.Site) int {
+	t.Helper()
+	at.Here, at.Beside = "", ""
+	var dead []shoptest.Object
+	at.JSON(t, &dead, "events", "dead", "list", "--json")
+	return len(dead)
 }
 
 // served waits until a path is answered.
