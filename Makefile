@@ -34,7 +34,7 @@ images: ## our images, banyan:local and banyan-payments:local, with the Go of th
 	@deploy/images
 
 .PHONY: storm
-storm: ## the tests of crash, contention and overload at full size (takes long)
+storm: ## the tests of crash, contention, overload, the broker and wallets at full size (an hour)
 	@BANYAN_TEST_STORM=full .ci/test -p 1 -timeout 60m ./cmd/app/... ./internal/rabbit ./modules/wallet/...
 
 .PHONY: broken

@@ -150,17 +150,8 @@ func openWire(ctx context.Context, address string) (call func(context.Context, p
 	}
 	conn := port.NewConn("echo", port.WithSigner(signer), observed)
 	conn.Remote(resilience.Transport(here.To("echo"), guard))
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var tasks sync.WaitGroup
-	stop = func() { cancel(); tasks.Wait() }
-	for _, broker := range []*rabbit.Broker{there, here} {
-		for _, task := range broker.Tasks() {
-			tasks.Go(func() { _ = task.Run(running) })
-			if err := task.Ready(ctx); err != nil {
-				stop()
-				return nil, nil, err
-			}
-		}
+	if stop, err = runLinks(ctx, there, here); err != nil {
+		return nil, nil, err
 	}
 	return func(ctx context.Context, p parcel) error { _, err := echo.Call(ctx, conn, p); return err }, stop, nil
 }

@@ -147,6 +147,7 @@ func TestManyAddresses(t *testing.T) {
 	}
 	ask(0, 500)
 	before := w.Metric(t, "go_memstats_heap_inuse_bytes")
+	require.Positive(t, before)
 	n := int64(shoptest.Storm(3_000, 100_000))
 	ask(1000, 1000+n)
 	shoptest.Until(t, "the heap is as it was", func() bool {

@@ -19,6 +19,7 @@ func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_WRITE_TIMEOUT=4s", "BANYAN_HTTP_IDLE_TIMEOUT=2s")
 	open := w.Metric(t, "process_open_fds")
+	require.Positive(t, open)
 	n := shoptest.Storm(40, 500)
 	get := "GET /health/live HTTP/1.1\r\nHost: x\r\n"
 	post := "POST /api/v1/quotes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
