@@ -35,6 +35,7 @@ func TestRestart(t *testing.T) {
 		s := shoptest.Serve(t, at)
 		c := s.NewCrowd(t, s.Admin(t), buyers, purchases, 1000, cards...)
 		ctx, cancel := context.WithCancel(t.Context())
+		c.More = func() bool { return true } // until it is killed
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -45,8 +46,8 @@ func TestRestart(t *testing.T) {
 		cancel()
 		<-done
 		known := c.Accepted.Load()
-		require.Less(t, known, int64(c.Wishes()), "the kill came too late")
 
+		c.More = nil
 		s = shoptest.Serve(t, at)
 		c.Burst(t.Context(), t, s.Here)
 		t.Logf("killed after %d of %d orders", known, c.Wishes())

@@ -35,6 +35,7 @@ type Crowd struct {
 	Tokens   []string
 	Buyers   []*Buyer
 	Hasty    bool         // checkouts may run out of time, because of what the test does
+	More     func() bool  // while it says so, who has all that it wished for wishes for more
 	Accepted atomic.Int64 // orders that were answered
 	Unknown  atomic.Int64 // requests of which nobody knew what became
 	UnderWay atomic.Int64 // orders that were sent and not answered yet
@@ -56,11 +57,14 @@ func (s *Server) NewCrowd(t *testing.T, admin Client, buyers, wishes int, onHand
 	for i, client := range clients {
 		c.Buyers[i] = &Buyer{Client: client}
 		for n := range wishes {
-			c.Buyers[i].Wishes = append(c.Buyers[i].Wishes, &Wish{Key: rand.Text(), Token: tokens[(i+n)%len(tokens)]})
+			c.Buyers[i].Wishes = append(c.Buyers[i].Wishes, c.wish(i+n))
 		}
 	}
 	return c
 }
+
+// wish gives the n-th purchase that is wished for.
+func (c *Crowd) wish(n int) *Wish { return &Wish{Key: rand.Text(), Token: c.Tokens[n%len(c.Tokens)]} }
 
 // Customers registers so many new customers, a few at a time: hashing a password
 // is slow on purpose.
@@ -88,7 +92,11 @@ func (c *Crowd) Burst(ctx context.Context, t *testing.T, at ...func() string) {
 	var all sync.WaitGroup
 	for i, b := range c.Buyers {
 		all.Go(func() {
-			for n, w := range b.Wishes {
+			for n := 0; n < len(b.Wishes) || c.More != nil && ctx.Err() == nil && c.More(); n++ {
+				if n == len(b.Wishes) {
+					b.Wishes = append(b.Wishes, c.wish(i+n))
+				}
+				w := b.Wishes[n]
 				for try := 0; ctx.Err() == nil && !w.done; try++ {
 					err := c.purchase(ctx, b.At(at[(i+n+try)%len(at)]()), w)
 					switch {

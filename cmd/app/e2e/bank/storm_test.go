@@ -56,6 +56,7 @@ type bank struct {
 	purses []*purse
 
 	moved, unknown, reads, rebuilds, underWay atomic.Int64
+	hard                                      atomic.Int64 // kills with a movement under way
 }
 
 // door is an address where the n-th try may be made.
@@ -65,9 +66,9 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	t.Helper()
 	dice := seeded(t)
 	wallets, movers, readers, each := shoptest.Storm(5, 50), shoptest.Storm(8, 32), shoptest.Storm(3, 8), shoptest.Storm(10, 100)
-	// They move on until the readers have read, and at full size until the time is
-	// over, in the first part of which the shop is killed again and again.
-	span, enough := time.Duration(shoptest.Storm(0, 200))*time.Second, int64(shoptest.Storm(4, 20)*readers)
+	// They move on until the readers have read, until kills have hit them, and at full
+	// size until the time is over, in the first part of which the kills come.
+	span, enough, hits := time.Duration(shoptest.Storm(0, 200))*time.Second, int64(shoptest.Storm(4, 20)*readers), int64(shoptest.Storm(1, 20))
 	b := &bank{sites: sites, now: make([]atomic.Pointer[shoptest.Server], len(sites))}
 	for i, at := range sites {
 		b.now[i].Store(shoptest.Serve(t, at))
@@ -84,7 +85,7 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	for m := range movers {
 		d := dice()
 		moving.Go(func() {
-			for i := 0; !t.Failed() && (i < each || time.Since(began) < span || b.reads.Load() < enough); i++ {
+			for i := 0; !t.Failed() && (i < each || time.Since(began) < span || b.reads.Load() < enough || b.hard.Load() < hits); i++ {
 				if err := b.move(ctx, d, m+i); err != nil {
 					t.Error(err)
 					return
@@ -110,7 +111,7 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	reading.Go(func() { b.rebuild(ctx, t) })
 	done := make(chan struct{})
 	go func() { moving.Wait(); close(done) }()
-	kills, hard := b.kill(t, dice(), done)
+	kills := b.kill(t, dice(), done)
 	cancel()
 	reading.Wait()
 	require.False(t, t.Failed())
@@ -120,13 +121,13 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 	s.Quiet(t)
 	in, out, refused := b.settle(t, s, admin.At(s.Shop))
 	t.Logf("%d movements of %d wallets by %d movers in %s, in %d and out %d, %d refused; %d reads by %d readers; %d rebuilds; %d kills, %d of them with a movement under way; %d answers unknown",
-		b.moved.Load(), wallets, movers, took.Round(time.Second), in, out, refused, b.reads.Load(), readers, b.rebuilds.Load(), kills, hard, b.unknown.Load())
+		b.moved.Load(), wallets, movers, took.Round(time.Second), in, out, refused, b.reads.Load(), readers, b.rebuilds.Load(), kills, b.hard.Load(), b.unknown.Load())
 	require.GreaterOrEqual(t, int(b.rebuilds.Load()), shoptest.Storm(0, 5), "too few rebuilds came to their end between the kills")
 	require.GreaterOrEqual(t, int(b.moved.Load()), movers*each)
 	require.GreaterOrEqual(t, took, span)
 	require.Positive(t, refused, "no withdrawal met an empty wallet: nothing was tested")
 	require.GreaterOrEqual(t, b.reads.Load(), enough)
-	require.GreaterOrEqual(t, hard, shoptest.Storm(1, 20), "too few kills hit a movement")
+	require.GreaterOrEqual(t, b.hard.Load(), hits, "too few kills hit a movement")
 }
 
 // move makes one deposit or withdrawal and asks until it knows what came of it.
@@ -189,19 +190,18 @@ func (b *bank) rebuild(ctx context.Context, t *testing.T) {
 	}
 }
 
-// kill kills and starts servers until the movers are done. It counts the kills, and
-// those with a movement under way.
-func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills, hard int) {
+// kill kills and starts servers until the movers are done, and counts the kills.
+func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills int) {
 	t.Helper()
 	for kills < shoptest.Storm(2*len(b.sites), 40) { // what is left then must end in peace
 		select {
 		case <-done:
-			return kills, hard
+			return kills
 		case <-time.After(time.Duration(300+dice.IntN(shoptest.Storm(500, 3000))) * time.Millisecond):
 		}
 		shoptest.Often(t, "there is something to lose", func() bool { return b.underWay.Load() > 0 || shoptest.Over(done) })
 		if b.underWay.Load() > 0 {
-			hard++
+			b.hard.Add(1)
 		}
 		// Where all die, the first that starts inherits what they had claimed; where
 		// one lives, that lapses in its time, which a small run does not wait for.
@@ -218,7 +218,7 @@ func (b *bank) kill(t *testing.T, dice *rand.Rand, done <-chan struct{}) (kills,
 		}
 	}
 	<-done
-	return kills, hard
+	return kills
 }
 
 // settle adds everything up: each wallet has what its movers were told, each

@@ -24,6 +24,8 @@ func TestPartsComeBackInAnyOrder(t *testing.T) {
 	admin := s.LogIn(t, chief, shoptest.Password)
 	seller, payments := s.Others[0], s.Others[1]
 	c := s.NewCrowd(t, admin, 8, shoptest.Storm(6, 40), 100_000, cards...)
+	var over atomic.Bool
+	c.More = func() bool { return !over.Load() }
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -31,10 +33,7 @@ func TestPartsComeBackInAnyOrder(t *testing.T) {
 	}()
 	rounds, hard := shoptest.Storm(2, 12), 0
 	for n := range rounds {
-		for began := time.Now(); time.Since(began) < 300*time.Millisecond || c.UnderWay.Load() == 0; {
-			if shoptest.Over(done) {
-				break
-			}
+		for began := time.Now(); !t.Failed() && (time.Since(began) < 300*time.Millisecond || c.UnderWay.Load() == 0); {
 			sometime(t, 5*time.Millisecond, 300*time.Millisecond)
 		}
 		if c.UnderWay.Load() > 0 {
@@ -55,6 +54,7 @@ func TestPartsComeBackInAnyOrder(t *testing.T) {
 			}
 		}
 	}
+	over.Store(true)
 	<-done
 	quiet := time.Now()
 	out := c.Settled(t, s, admin)

@@ -39,6 +39,10 @@ func TestConnectionsCut(t *testing.T) {
 	var terminated atomic.Int64
 	var terminator sync.WaitGroup
 	terminator.Go(func() { terminate(ctx, t, direct, &cut.commits, &terminated) })
+	const least = 10 // of each
+	c.More = func() bool {
+		return terminated.Load() <= 2*least || min(cut.after.Load(), cut.before.Load()) <= least
+	}
 	cut.every.Store(25)
 	c.Burst(t.Context(), t, f.here()...)
 	cut.every.Store(0)
@@ -49,9 +53,9 @@ func TestConnectionsCut(t *testing.T) {
 	v := f.all[0].Verdict(t, f.admin)
 	t.Logf("%d connections terminated, %d of %d COMMITs cut after the server did them, %d before it got them; %d answers unknown or to be repeated; %+v, %d charges",
 		terminated.Load(), cut.after.Load(), cut.commits.Load(), cut.before.Load(), c.Unknown.Load(), o, v.Charges)
-	require.Greater(t, terminated.Load(), int64(20), "too few connections were terminated for the test to say anything")
-	require.Greater(t, cut.after.Load(), int64(10), "too few COMMITs were cut for the test to say anything")
-	require.Greater(t, cut.before.Load(), int64(10), "too few COMMITs were cut for the test to say anything")
+	require.Greater(t, terminated.Load(), int64(2*least), "too few connections were terminated for the test to say anything")
+	require.Greater(t, cut.after.Load(), int64(least), "too few COMMITs were cut for the test to say anything")
+	require.Greater(t, cut.before.Load(), int64(least), "too few COMMITs were cut for the test to say anything")
 	require.Positive(t, o.Confirmed)
 	f.clean(t)
 }

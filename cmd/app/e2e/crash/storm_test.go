@@ -2,6 +2,7 @@ package crash
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,13 +58,16 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 			w.Cancel = dice.IntN(8) == 0
 		}
 	}
+	var hard atomic.Int64 // kills with an order under way
+	hits := int64(shoptest.Storm(2, 30))
+	c.More = func() bool { return hard.Load() < hits }
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		c.Burst(t.Context(), t, doors...)
 	}()
 	began := time.Now()
-	kills, hard := killUntil(t, done, dice, victims, c)
+	kills := killUntil(t, done, dice, victims, c, &hard)
 	took := time.Since(began)
 
 	s = victims[0].now.Load()
@@ -75,22 +79,22 @@ func storm(t *testing.T, sites ...shoptest.Site) {
 		starts = append(starts, v.starts...)
 	}
 	t.Logf("%d checkouts in %s: %+v; %d kills, %d of them with an order under way; %d answers unknown; start after a kill %s, at most %s; quiet after %s",
-		c.Wishes(), took.Round(time.Second), out, kills, hard, c.Unknown.Load(), median(starts), longest(starts), time.Since(quiet).Round(time.Second))
+		c.Wishes(), took.Round(time.Second), out, kills, hard.Load(), c.Unknown.Load(), median(starts), longest(starts), time.Since(quiet).Round(time.Second))
 	require.Greater(t, out.Confirmed, c.Wishes()/3, "too few orders were confirmed for the test to say anything")
 	require.Positive(t, out.Cancelled)
 	require.Positive(t, out.ByWallet)
-	require.GreaterOrEqual(t, hard, shoptest.Storm(2, 30), "too few kills hit an order under way")
+	require.GreaterOrEqual(t, hard.Load(), hits, "too few kills hit an order under way")
 	require.Less(t, longest(starts), startLimit)
 }
 
 // killUntil kills and starts servers until the burst is done. It counts the
-// kills, and those while an order was under way.
-func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*victim, c *shoptest.Crowd) (kills, hard int) {
+// kills, and in hard those while an order was under way.
+func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*victim, c *shoptest.Crowd, hard *atomic.Int64) (kills int) {
 	t.Helper()
 	for kills < shoptest.Storm(30, 150) { // what is left then must end in peace
 		select {
 		case <-done:
-			return kills, hard
+			return kills
 		case <-time.After(gap(dice, kills)):
 		}
 		shoptest.Often(t, "there is something to lose", func() bool { return c.UnderWay.Load() > 0 || shoptest.Over(done) })
@@ -100,7 +104,7 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 			doomed = victims[i : i+1]
 		}
 		if c.UnderWay.Load() > 0 {
-			hard += len(doomed)
+			hard.Add(int64(len(doomed)))
 		}
 		for _, v := range doomed {
 			v.now.Load().Kill(t)
@@ -111,7 +115,7 @@ func killUntil(t *testing.T, done <-chan struct{}, dice *rand.Rand, victims []*v
 		}
 	}
 	<-done
-	return kills, hard
+	return kills
 }
 
 // gap is the time until the next kill: mostly short, and each sixth time so long
