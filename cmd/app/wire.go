@@ -237,7 +237,7 @@ func buildPricing(s *shop, db *database.DB) (host.Part, error) {
 	}
 	return host.Part{
 		Serve:  func(srv *port.Server) { pricing.Serve(srv, m.Service) },
-		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks,
+		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks, Fits: m.Fits,
 	}, nil
 }
 
@@ -292,7 +292,7 @@ func buildWallet(s *shop, db *database.DB) (host.Part, error) {
 	return host.Part{
 		Serve:  func(srv *port.Server) { wallet.Serve(srv, m.Service) },
 		Outbox: m.Outbox, Consumer: m.Consumer, Tasks: m.Tasks, Checks: m.Checks, Inherit: m.Inherit, Sagas: m.Sagas,
-		Projections: m.Projections,
+		Projections: m.Projections, Fits: m.Fits,
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -94,17 +95,31 @@ func unavailable(err error) string {
 		}
 		return ""
 	}
-	var network net.Error
-	var connect *pgconn.ConnectError
 	switch {
-	case errors.As(err, &connect), errors.As(err, &network),
-		errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case disconnected(err):
 		return "the database cannot be reached, try again later"
 	case errors.Is(err, ErrUnknownOutcome):
 		return "the connection was lost during the commit, try again with the same key"
 	}
 	return ""
+}
+
+// Disconnected tells whether err is that of a connection that was cut, which says
+// nothing about what was done on it.
+func Disconnected(err error) bool {
+	if errors.Is(err, ErrUnknownOutcome) || disconnected(err) {
+		return true
+	}
+	code := pgCode(err)
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") // the server shuts down, or an administrator ended it
+}
+
+func disconnected(err error) bool {
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || errors.As(err, &network) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // lost tells whether a transaction was undone only because of what others did

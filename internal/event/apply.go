@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/banyan-tree/banyan/internal/database"
 )
 
 // failure says which event of a batch its handler refused.
@@ -18,7 +20,9 @@ type failure struct {
 func (f *failure) Error() string { return f.cause.Error() }
 func (f *failure) Unwrap() error { return f.cause }
 
-const redo = 5 // how often a batch is tried again when somebody else moved a cursor
+// redo is how often a batch is tried when somebody else moved a cursor, or the
+// connection was cut: neither is the fault of an event.
+const redo = 5
 
 // Deliver applies events, each at most once, in order per aggregate. What fails
 // or comes too early is kept in the inbox and is no error: an error means that
@@ -96,7 +100,7 @@ func (c *Consumer) apply(ctx context.Context, batch []Envelope, retry bool) erro
 			applied, unblock, err = c.applyIn(ctx, batch, retry)
 			return err
 		})
-		if !errors.Is(err, errMoved) {
+		if !errors.Is(err, errMoved) && !database.Disconnected(err) || ctx.Err() != nil {
 			break
 		}
 		sleep(ctx, rand.N(20*time.Millisecond), nil)

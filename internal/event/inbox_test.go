@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 func envelope(aggregate string, version int64) event.Envelope {
@@ -180,6 +182,40 @@ func TestFailedAttemptGivesItsClaimBack(t *testing.T) {
 		require.NoError(t, b.consumer.RetryDue(ctx))
 		require.Equal(t, upTo(2), s.effects(t, "a"))
 	})
+}
+
+// A connection that is cut in the middle of an attempt is no attempt: events that were
+// unlucky would be parked, and nothing was wrong with them.
+func TestCutConnectionIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresURL(t)
+	cluster := testenv.Open(t, database.Config{URL: url})
+	source, err := cluster.Module(t.Context(), "source", 4)
+	require.NoError(t, err)
+	target, err := cluster.Module(t.Context(), "target", 4)
+	require.NoError(t, err)
+	s := shop{source: source, target: target}
+	s.prepare(t)
+	admin, err := sql.Open("pgx", url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, admin.Close()) })
+
+	b := s.instance(t)
+	b.consumer.MaxAttempts = 1
+	cuts := 0
+	b.failing(func(m event.Meta) error {
+		if m.AggregateID != "unlucky" || cuts == 2 {
+			return nil
+		}
+		cuts++
+		_, err := admin.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		return err
+	})
+	require.NoError(t, b.consumer.Deliver(t.Context(), append(envelopes("a", 1), envelopes("unlucky", 1)...)))
+	require.Equal(t, 2, cuts)
+	require.Equal(t, upTo(1), s.effects(t, "a"))
+	require.Equal(t, upTo(1), s.effects(t, "unlucky"))
 }
 
 // Who starts alone does not wait for the claims of a process that died.

@@ -46,6 +46,7 @@ type Part struct {
 	Sagas       *saga.Engine
 	Projections *eventstore.Feed
 	Inherit     func(ctx context.Context) error // takes over what a dead process had claimed
+	Fits        func(ctx context.Context) error // says why its data and the settings do not go together
 }
 
 // Host is the modules of this process. Nothing of it runs until its tasks do, so
@@ -69,6 +70,7 @@ type Host struct {
 
 	signer port.Signer
 	heirs  []func(ctx context.Context) error
+	fits   []func(ctx context.Context) error
 	hangUp func() // ends the calls of a command; nil: it makes none
 }
 
@@ -149,6 +151,9 @@ func (h *Host) Add(p Part) {
 	if p.Inherit != nil {
 		h.heirs = append(h.heirs, p.Inherit)
 	}
+	if p.Fits != nil {
+		h.fits = append(h.fits, p.Fits)
+	}
 }
 
 // Finish orders the tasks: first the broker, whose queues are bound before anything
@@ -166,6 +171,17 @@ func (h *Host) Finish(leaving []func()) error {
 		tasks = append(append(h.brokerTasks(), routing(leaving)), tasks...)
 	}
 	h.Tasks = append(tasks, h.Tasks...)
+	return nil
+}
+
+// Fits says why the data of modules and the settings do not go together: who goes on
+// would do harm. It is for who sells or brings things in.
+func (h *Host) Fits(ctx context.Context) error {
+	for _, fits := range h.fits {
+		if err := fits(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

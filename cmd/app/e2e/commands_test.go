@@ -160,3 +160,28 @@ func grants(t *testing.T, s *shoptest.Server) {
 	s.LogIn(t, email, shoptest.Password).Do(t, http.StatusOK, http.MethodPut, "/stock/new-thing", shoptest.Object{"on_hand": 1})
 	require.Equal(t, 2, s.App(t, "user", "grant", email, "--role", "king").Code)
 }
+
+// TestAnotherCurrency opens the shop with another currency than that of its prices
+// and wallets. It must not sell 10.00 of the one for 10.00 of the other.
+func TestAnotherCurrency(t *testing.T) {
+	t.Parallel()
+	shoptest.OnSome(t, func(t *testing.T, at shoptest.Site) {
+		s := shoptest.Serve(t, at)
+		ada := s.Customer(t)
+		ada.Keyed().Do(t, http.StatusCreated, http.MethodPost, "/wallet/deposits",
+			shoptest.Object{"amount": shoptest.Object{"amount": 500, "currency": "USD"}, "token": "tok_visa"})
+		require.Zero(t, s.Stop(t))
+
+		file := filepath.Join(t.TempDir(), "products.csv")
+		require.NoError(t, os.WriteFile(file, []byte("Handle,Title,Variant SKU,Variant Price\nnew,New,new,5.00\n"), 0o600))
+		elsewhere := at.With("BANYAN_CURRENCY=JPY")
+		for _, command := range [][]string{{"serve"}, {"import", file}} {
+			r := elsewhere.App(t, command...)
+			require.Equal(t, 2, r.Code, r.Stderr)
+			require.Regexp(t, `app: \d+ prices are in USD and the shop sells in JPY: set currency back to USD`, r.Stderr)
+		}
+		again := shoptest.Serve(t, at)
+		require.Equal(t, int64(500), ada.At(again.Shop).Get(t, "/wallet").Number(t, "balance.amount"))
+		require.NotContains(t, at.OK(t, "audit"), "JPY")
+	})
+}

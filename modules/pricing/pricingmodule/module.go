@@ -3,6 +3,7 @@
 package pricingmodule
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -42,6 +43,8 @@ type Module struct {
 	Consumer *event.Consumer
 	Tasks    []run.Task
 	Checks   []audit.Check
+	// Fits says why prices and the shop's currency do not go together.
+	Fits func(ctx context.Context) error
 }
 
 // New puts the module together. It touches no database.
@@ -52,7 +55,7 @@ func New(d Deps) (*Module, error) {
 		Now: d.Now, NewID: d.NewID, Currency: d.Currency,
 	})
 	return &Module{
-		Service: svc, Outbox: outbox, Checks: svc.Checks(),
+		Service: svc, Outbox: outbox, Checks: svc.Checks(), Fits: svc.Fits,
 		Tasks: []run.Task{run.Every(time.Hour, "pricing.purge", d.Log, svc.Purge)},
 	}, nil
 }

@@ -32,6 +32,7 @@ func TestWalletKeepsItsCurrency(t *testing.T) {
 		})
 		require.NoError(t, err)
 		ctx := wallettest.Shop(t.Context())
+		require.ErrorContains(t, yen.Fits(ctx), "currency back to USD", "a shop that starts is told at once")
 		const says = "the wallet is kept in USD and the shop sells in JPY: set currency back to USD"
 		ask := func(user string) []error {
 			_, balance := yen.Service.Balance(ctx, wallet.BalanceRequest{UserID: user})

@@ -50,6 +50,8 @@ type Module struct {
 	Checks      []audit.Check
 	Sagas       *saga.Engine
 	Projections *eventstore.Feed
+	// Fits says why wallets and the shop's currency do not go together.
+	Fits func(ctx context.Context) error
 	// Inherit frees what a crash left claimed. It is for a server that starts alone.
 	Inherit func(ctx context.Context) error
 }
@@ -95,6 +97,7 @@ func New(d Deps) (*Module, error) {
 		Checks:      slices.Concat(wallets.Checks(), core.Ledger{Wallets: wallets, Deposits: deposits}.Checks(), sagas.Checks()),
 		Sagas:       sagas,
 		Projections: books.Feed(),
+		Fits:        wallets.Fits,
 		Inherit: func(ctx context.Context) error {
 			return errors.Join(sagas.Inherit(ctx), keys.Inherit(ctx), books.Feed().Inherit(ctx))
 		},

@@ -21,7 +21,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	s := shoptest.Serve(t, shoptest.NewSite(t))
 	admin := s.Admin(t)
 	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})
-	buyers := s.Customers(t, shoptest.Storm(32, 900))
+	buyers := s.Customers(t, shoptest.Storm(32, 1800))
 	r := &rush{server: s, free: make(chan shoptest.Client, len(buyers))}
 
 	capacity := r.closedLoop(t, buyers[:16], time.Duration(shoptest.Storm(3, 20))*time.Second)
@@ -146,13 +146,13 @@ func (r *rush) openLoop(t *testing.T, rate float64, window time.Duration) {
 	require.False(t, t.Failed())
 }
 
-// betweenOrders is how long a buyer whose order was taken stays away: the next one
+// betweenOrders is how long a buyer whose order was decided stays away: the next one
 // would find the cart that the last one empties, and be rejected for it.
-var betweenOrders = time.Duration(shoptest.Storm(0, 3)) * time.Second
+var betweenOrders = time.Duration(shoptest.Storm(0, 1)) * time.Second
 
 // arrive tells whether the order was taken.
 func (r *rush) arrive(t *testing.T, b shoptest.Client) bool {
-	a, err := r.purchase(t, b, false)
+	a, err := r.purchase(t, b, full())
 	switch {
 	case err != nil:
 	case shed(a):

@@ -26,9 +26,8 @@ type Store interface {
 	Keys
 
 	// Purge drops tokens, sessions and familiar addresses that expired before now and
-	// windows of attempts that began before cutoff, at most limit rows of each kind, and
-	// tells how many rows that were.
-	Purge(ctx context.Context, now, cutoff time.Time, limit int) (int64, error)
+	// windows of attempts that began before cutoff, a few rows at a time.
+	Purge(ctx context.Context, now, cutoff time.Time) error
 }
 
 // Passwords hashes. Both methods wait a short time for a place, so that memory

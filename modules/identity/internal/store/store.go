@@ -31,10 +31,11 @@ func (s *Store) locking(strength string) []clause.Expression {
 	return []clause.Expression{clause.Locking{Strength: strength}}
 }
 
+const purgeBatch = 500 // rows in one transaction, so that others get their turn
+
 // Purge implements core.Store. Rows at which another instance is are left to it.
-func (s *Store) Purge(ctx context.Context, now, cutoff time.Time, limit int) (int64, error) {
+func (s *Store) Purge(ctx context.Context, now, cutoff time.Time) error {
 	skip := s.SkipLocked()
-	var all int64
 	for _, step := range []struct {
 		sql string
 		at  time.Time
@@ -44,11 +45,13 @@ func (s *Store) Purge(ctx context.Context, now, cutoff time.Time, limit int) (in
 		{"DELETE FROM log_in_attempts WHERE subject IN (SELECT subject FROM log_in_attempts WHERE since <= ? ORDER BY since LIMIT ?" + skip + ")", cutoff},
 		{"DELETE FROM familiar_addresses WHERE subject IN (SELECT subject FROM familiar_addresses WHERE expires_at <= ? ORDER BY expires_at LIMIT ?" + skip + ")", now},
 	} {
-		tx := s.Conn(ctx).Exec(step.sql, database.At(step.at), limit)
-		if tx.Error != nil {
-			return all, tx.Error
+		_, err := s.InParts(ctx, purgeBatch, func(ctx context.Context) (int64, error) {
+			tx := s.Conn(ctx).Exec(step.sql, database.At(step.at), purgeBatch)
+			return tx.RowsAffected, tx.Error
+		})
+		if err != nil {
+			return err
 		}
-		all += tx.RowsAffected
 	}
-	return all, nil
+	return nil
 }

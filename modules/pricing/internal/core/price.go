@@ -62,6 +62,19 @@ func (s *Service) Prices(ctx context.Context, req pricing.PricesRequest) (pricin
 	return reply, nil
 }
 
+// Fits says why prices and the shop's currency do not go together: 10.00 of the one
+// would be sold for 10.00 of the other.
+func (s *Service) Fits(ctx context.Context) error {
+	n, currency, err := s.Store.Foreign(ctx)
+	if err != nil {
+		return fmt.Errorf("look for prices in another currency: %w", err)
+	}
+	if n > 0 {
+		return fmt.Errorf("%d prices are in %s and the shop sells in %s: set currency back to %[2]s", n, currency, s.Currency)
+	}
+	return nil
+}
+
 func (s *Service) known(ctx context.Context, skus []string) (map[string]pricing.Price, error) {
 	prices, err := s.Store.Prices(ctx, skus)
 	if err != nil {

@@ -24,6 +24,8 @@ type Store interface {
 	Prices(ctx context.Context, skus []string) ([]pricing.Price, error)
 	// PutPrices sets prices and gives the version of each that was different.
 	PutPrices(ctx context.Context, prices []pricing.Price) (map[string]int64, error)
+	// Foreign counts the prices in another currency than the shop's, and names that.
+	Foreign(ctx context.Context) (prices int64, currency string, err error)
 
 	// AddPromotion tells whether the code was new.
 	AddPromotion(ctx context.Context, p pricing.Promotion) (bool, error)

@@ -81,3 +81,10 @@ func (s *Store) PutPrices(ctx context.Context, prices []pricing.Price) (map[stri
 	}
 	return versions, err
 }
+
+// Foreign implements core.Store.
+func (s *Store) Foreign(ctx context.Context) (prices int64, currency string, err error) {
+	err = s.Conn(ctx).Raw(`SELECT count(*), COALESCE(min(currency), '') FROM prices WHERE currency <> ?`, s.currency).
+		Row().Scan(&prices, &currency)
+	return prices, currency, err
+}

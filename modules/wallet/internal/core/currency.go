@@ -22,6 +22,15 @@ func (k keptIn) check(l eventstore.Loaded[Account]) error {
 	return fmt.Errorf("the wallet is kept in %s and the shop sells in %s: set currency back to %[1]s", l.State.Currency, k.currency)
 }
 
+// Fits looks at one wallet, as all are kept in one currency.
+func (s *Service) Fits(ctx context.Context) error {
+	users, err := s.Store.Streams(ctx, "", 1)
+	if err == nil && len(users) > 0 {
+		_, err = s.Accounts.Load(ctx, users[0])
+	}
+	return err
+}
+
 func (k keptIn) checked(l eventstore.Loaded[Account], err error) (eventstore.Loaded[Account], error) {
 	if err == nil {
 		err = k.check(l)
