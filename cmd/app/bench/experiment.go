@@ -71,12 +71,13 @@ func measure(ctx context.Context, o options, stderr io.Writer) (Report, error) {
 		start := time.Now()
 		if err := e.run(ctx, b); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("measure %s: %w", e.name, err))
+			b.report.Failed = append(b.report.Failed, e.name)
 			continue // the others took minutes and are good for themselves
 		}
 		b.progress.say("took %s", time.Since(start).Round(time.Second))
 	}
 	if len(b.report.Rows) == 0 {
-		return Report{}, errors.Join(failed, errors.New("nothing could be measured"))
+		failed = errors.Join(failed, errors.New("nothing could be measured"))
 	}
 	b.report.group()
 	return b.report, failed

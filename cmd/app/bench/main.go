@@ -27,7 +27,7 @@ type options struct {
 	quick    bool
 	full     bool
 	json     bool
-	from     string // a file of earlier --json output, instead of measuring
+	from     string // a file of an earlier report, instead of measuring all but what only names
 	markdown string // file whose table is replaced
 	profile  string // folder for profiles of the shop under load
 	binary   string // empty: built for this run
@@ -68,7 +68,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.quick, "quick", false, "fewer and shorter rounds: to see that it works, not to judge")
 	f.BoolVar(&o.full, "full", false, "more and longer rounds")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	f.StringVar(&o.from, "from", "", "print this `file` of earlier --json output instead of measuring")
+	f.StringVar(&o.from, "from", "", "print this `file` of earlier --json output instead of measuring; with --only these are measured anew")
 	f.StringVar(&o.markdown, "markdown", "", "put the table into this `file`, between its markers")
 	f.StringVar(&o.profile, "profile", "", "write profiles of the shop under the checkout load into this `folder`, and tell where its time goes")
 	f.StringVar(&o.binary, "binary", "", "measure this `file`; without it the shop is built first")
@@ -94,16 +94,27 @@ func parse(args []string, stderr io.Writer) (options, error) {
 // run measures, or reads what was measured, and shows it.
 func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	report, err := read(o.from)
-	if o.from == "" {
-		report, err = measure(ctx, o, stderr)
+	if err == nil && (o.from == "" || len(o.only) > 0) {
+		var anew Report
+		anew, err = measure(ctx, o, stderr)
+		report = report.with(anew, o.only)
 	}
-	if err != nil && len(report.Rows) == 0 {
+	if len(report.Rows) == 0 {
 		return err
 	}
-	if o.markdown != "" && err == nil { // a document gets whole tables only
+	switch {
+	case o.markdown == "":
+	case len(report.Failed) == 0: // a document gets whole tables only
 		if err := replaceTable(o.markdown, report.markdown()); err != nil {
 			return err
 		}
+	default:
+		kept, saving := report.save()
+		if saving == nil {
+			fmt.Fprintf(stderr, "bench: %s stays as it is. What was measured is in %s; to measure the rest and write it:\n  make bench/doc BENCH_FLAGS=\"--from %s --only %s\"\n",
+				o.markdown, kept, kept, strings.Join(report.Failed, ","))
+		}
+		err = errors.Join(err, saving)
 	}
 	if o.json {
 		enc := json.NewEncoder(stdout)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,39 @@ type Report struct {
 	Rows    []Row   `json:"rows"`
 	// Profiles are there when they were asked for.
 	Profiles []Profile `json:"profiles,omitempty"`
+	// Failed are the experiments whose rows are not all here.
+	Failed []string `json:"failed,omitempty"`
+}
+
+// with puts what was measured anew, of these experiments, in the place of what was
+// there before. The machine and the time stay those of the report.
+func (r Report) with(anew Report, only []string) Report {
+	if len(r.Rows) == 0 {
+		return anew
+	}
+	for _, row := range anew.Rows {
+		at := slices.IndexFunc(r.Rows, func(o Row) bool { return o.Area == row.Area && o.What == row.What })
+		if at < 0 {
+			r.Rows = append(r.Rows, row)
+		} else {
+			r.Rows[at] = row
+		}
+	}
+	r.group()
+	r.Failed = append(slices.DeleteFunc(r.Failed, func(name string) bool { return slices.Contains(only, name) }), anew.Failed...)
+	if len(anew.Profiles) > 0 {
+		r.Profiles = anew.Profiles
+	}
+	return r
+}
+
+// save keeps a report that is not whole.
+func (r Report) save() (file string, err error) {
+	f, err := os.CreateTemp("", "banyan-bench-*.json")
+	if err != nil {
+		return "", fmt.Errorf("keep what was measured: %w", err)
+	}
+	return f.Name(), errors.Join(json.NewEncoder(f).Encode(r), f.Close())
 }
 
 // read gives an earlier report.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,36 @@ func TestTableFromJSON(t *testing.T) {
 	require.NoError(t, os.WriteFile(doc, []byte("no markers"), 0o600))
 	require.ErrorContains(t, run(context.Background(), options{from: from, markdown: doc}, &out, &stderr), "no place for the table")
 	require.ErrorContains(t, run(context.Background(), options{from: doc}, &out, &stderr), "no output of bench --json")
+}
+
+// What could not be measured is measured anew, and takes its place in the report.
+func TestReportIsCompleted(t *testing.T) {
+	t.Parallel()
+	broken := example()
+	broken.Rows, broken.Failed = broken.Rows[:2], []string{"start", "checkout"}
+	anew := Report{Rows: []Row{
+		{Area: "checkout", What: "PostgreSQL, 16 clients", Unit: "orders/s", Ours: 500},
+		{Area: "checkout", What: "PostgreSQL, p50", Unit: "ms", Ours: 12.3},
+	}}
+	whole := broken.with(anew, []string{"checkout"})
+	require.Equal(t, []Row{broken.Rows[0], anew.Rows[0], anew.Rows[1]}, whole.Rows)
+	require.Equal(t, []string{"start"}, whole.Failed)
+	require.Equal(t, broken.Machine, whole.Machine)
+	require.Equal(t, anew, Report{}.with(anew, nil))
+
+	doc := filepath.Join(t.TempDir(), "performance.md")
+	require.NoError(t, os.WriteFile(doc, []byte(tableBegin+tableEnd), 0o600))
+	kept, err := whole.save()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.Remove(kept) })
+	var out, stderr bytes.Buffer
+	require.NoError(t, run(context.Background(), options{from: kept, markdown: doc}, &out, &stderr))
+	again := regexp.MustCompile(`--from (\S+) --only start"`).FindStringSubmatch(stderr.String())
+	require.NotEmpty(t, again, "it says how to go on: %s", stderr.String())
+	t.Cleanup(func() { _ = os.Remove(again[1]) })
+	text, err := os.ReadFile(doc)
+	require.NoError(t, err)
+	require.Equal(t, tableBegin+tableEnd, string(text), "a document gets whole tables only")
 }
 
 func TestAreasAreKeptTogether(t *testing.T) {
