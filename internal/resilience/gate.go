@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,8 +87,20 @@ func (g *Gate) Enter(ctx context.Context) (inside context.Context, leave func(),
 		g.count(err)
 		return nil, nil, err
 	}
-	leave = sync.OnceFunc(g.leave)
-	return context.WithValue(ctx, placeKey{}, leave), leave, nil
+	p := &place{gate: g}
+	return context.WithValue(ctx, placeKey{}, p), p.leave, nil
+}
+
+// place is one place behind a gate, left once.
+type place struct {
+	gate *Gate
+	left atomic.Bool
+}
+
+func (p *place) leave() {
+	if !p.left.Swap(true) {
+		p.gate.leave()
+	}
 }
 
 type placeKey struct{}
@@ -95,8 +108,8 @@ type placeKey struct{}
 // Rest says that what is done under ctx only waits for others from now on. Its
 // place goes to the next.
 func Rest(ctx context.Context) {
-	if leave, ok := ctx.Value(placeKey{}).(func()); ok {
-		leave()
+	if p, ok := ctx.Value(placeKey{}).(*place); ok {
+		p.leave()
 	}
 }
 

@@ -9,29 +9,29 @@ import (
 	"github.com/banyan-tree/banyan/internal/port"
 )
 
-// authenticated puts the token's principal into the request. Without a token it
+// authenticated puts the principal of the request's token into ctx. Without a token it
 // is anonymous; a bad token is an error on every route.
-func (s *Server) authenticated(r *http.Request) (*http.Request, error) {
+func (s *Server) authenticated(ctx context.Context, r *http.Request) (context.Context, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return r, nil
+		return ctx, nil
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if !ok || len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return r, fault.Unauthenticated.Errorf("send one header Authorization: Bearer <access token>")
+		return ctx, fault.Unauthenticated.Errorf("send one header Authorization: Bearer <access token>")
 	}
 	if s.cfg.Verifier == nil {
-		return r, errNoVerifier
+		return ctx, errNoVerifier
 	}
-	p, err := s.cfg.Verifier.Verify(r.Context(), strings.TrimSpace(token))
+	p, err := s.cfg.Verifier.Verify(ctx, strings.TrimSpace(token))
 	if err != nil {
-		return r, err
+		return ctx, err
 	}
 	if p.Anonymous() {
-		return r, fault.Unauthenticated.Errorf("the access token names nobody")
+		return ctx, fault.Unauthenticated.Errorf("the access token names nobody")
 	}
-	exchangeOf(r.Context()).subject = p.Subject
-	return r.WithContext(port.WithPrincipal(r.Context(), p)), nil
+	exchangeOf(ctx).subject = p.Subject
+	return port.WithPrincipal(ctx, p), nil
 }
 
 // allowed is the one place where a route's access rule is applied. What it does

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -64,14 +65,14 @@ func (s *Server) makeGates() error {
 // admitted lets a request in, before anything is spent on it: its token is not
 // verified and its body not read. Codes: Overloaded; Canceled for a client that
 // has gone, DeadlineExceeded.
-func (s *Server) admitted(e *endpoint, r *http.Request) (in *http.Request, leave func(), err error) {
+func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Context, leave func(), err error) {
 	gate := s.gates[e.class()]
 	if gate == nil {
-		return r, func() {}, nil
+		return ctx, func() {}, nil
 	}
-	ctx, leave, err := gate.Enter(r.Context())
+	inside, leave, err = gate.Enter(ctx)
 	if err == nil {
-		return r.WithContext(ctx), leave, nil
+		return inside, leave, nil
 	}
 	if !errors.Is(err, resilience.ErrWaited) && !errors.Is(err, resilience.ErrQueueFull) {
 		return nil, nil, fault.From(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -37,6 +36,7 @@ type param struct {
 	index    []int
 	schema   *openapi3.SchemaRef
 	required bool
+	pointer  string // in what is said of it
 }
 
 func newBinding(s *schemas, t reflect.Type) (*binding, error) {
@@ -95,7 +95,7 @@ func (b *binding) scan(s *schemas, t reflect.Type, prefix []int) error {
 			b.known[name] = true
 		}
 		required := place == "path" || f.Tag.Get("required") == "true"
-		b.params = append(b.params, param{place, name, index, notNull(ref), required})
+		b.params = append(b.params, param{place, name, index, notNull(ref), required, place + "/" + escapePointer(name)})
 	}
 	return nil
 }
@@ -151,10 +151,8 @@ func (b *binding) bind(r *http.Request, pathValue func(string) string, raw []byt
 	if err != nil {
 		found.add(true, "query", "is not well-formed")
 	}
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !b.known[name] {
-			found.add(true, "query/"+escapePointer(name), "is not a known parameter")
-		}
+	for _, name := range b.unknown(query) {
+		found.add(true, "query/"+escapePointer(name), "is not a known parameter")
 	}
 	for _, p := range b.params {
 		var values []string
@@ -177,6 +175,17 @@ func (b *binding) bind(r *http.Request, pathValue func(string) string, raw []byt
 	return in, found.err()
 }
 
+// unknown gives the names of a query that the route does not know.
+func (b *binding) unknown(query url.Values) (names []string) {
+	for name := range query {
+		if !b.known[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // decodeBody fills the body field. The schema has been checked already; what is
 // left to fail is a number too big for its type or with a fraction of zero.
 func decodeBody(raw []byte, field reflect.Value, found *findings) {
@@ -196,22 +205,21 @@ func decodeBody(raw []byte, field reflect.Value, found *findings) {
 }
 
 func (p param) set(field reflect.Value, values []string, found *findings) {
-	pointer := p.place + "/" + escapePointer(p.name)
 	list := field.Kind() == reflect.Slice
 	switch {
 	case len(values) == 0 && p.schema.Value.Default != nil && !list:
 		values = []string{fmt.Sprint(p.schema.Value.Default)}
 	case len(values) == 0:
 		if p.required {
-			found.add(false, pointer, "is required")
+			found.add(false, p.pointer, "is required")
 		}
 		return
 	case len(values) > 1 && !list:
-		found.add(true, pointer, "is given more than once")
+		found.add(true, p.pointer, "is given more than once")
 		return
 	}
 	if slices.ContainsFunc(values, func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }) {
-		found.add(true, pointer, "is not text")
+		found.add(true, p.pointer, "is not text")
 		return
 	}
 	target := field
@@ -233,10 +241,10 @@ func (p param) set(field reflect.Value, values []string, found *findings) {
 		checked, err = setScalar(target, values[0])
 	}
 	if err != nil {
-		found.add(true, pointer, "must be "+strings.TrimPrefix(typeWords(leaf(p.schema)), "array of "))
+		found.add(true, p.pointer, "must be "+strings.TrimPrefix(typeWords(leaf(p.schema)), "array of "))
 		return
 	}
-	found.check(p.schema, checked, pointer)
+	found.check(p.schema, checked, p.pointer)
 	if field.Kind() == reflect.Pointer {
 		target = target.Addr()
 	}

@@ -152,7 +152,7 @@ func FuzzKey(f *testing.F) {
 		}
 		r := httptest.NewRequest(http.MethodPost, "/api/v1/orders", nil)
 		r.Header["Idempotency-Key"] = []string{key}
-		got, err := idempotencyKey(r, body)
+		got, err := idempotencyKey(t.Context(), r, body)
 		if err != nil {
 			require.Equal(t, fault.KindMalformed, fault.From(err).Code.Kind())
 			require.False(t, printable(key))
@@ -164,7 +164,7 @@ func FuzzKey(f *testing.F) {
 		require.NoError(t, err)
 		same, err := parseJSON(canonical)
 		require.NoError(t, err)
-		again, err := idempotencyKey(r, same)
+		again, err := idempotencyKey(t.Context(), r, same)
 		require.NoError(t, err)
 		require.Equal(t, got, again)
 	})

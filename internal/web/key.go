@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,7 +21,7 @@ const maxKey = 255
 
 // idempotencyKey reads the caller's key. The fingerprint is of the body's
 // canonical form, so spaces and the order of fields do not matter.
-func idempotencyKey(r *http.Request, body any) (port.IdempotencyKey, error) {
+func idempotencyKey(ctx context.Context, r *http.Request, body any) (port.IdempotencyKey, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 || values[0] == "" {
 		return port.IdempotencyKey{}, keyMissing.Errorf("this request moves money or stock: send a fresh Idempotency-Key header, and the same one when you repeat it")
@@ -37,7 +38,7 @@ func idempotencyKey(r *http.Request, body any) (port.IdempotencyKey, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n%s", r.Method, path, canonical)
 	return port.IdempotencyKey{
-		Scope:       port.PrincipalFrom(r.Context()).Subject + " " + r.Method + " " + path,
+		Scope:       port.PrincipalFrom(ctx).Subject + " " + r.Method + " " + path,
 		Key:         values[0],
 		Fingerprint: hex.EncodeToString(sum.Sum(nil)),
 	}, nil

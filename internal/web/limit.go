@@ -24,7 +24,8 @@ type RateLimit struct {
 
 type limiter struct {
 	cfg     RateLimit
-	clients *otter.Cache[string, *rate.Limiter]
+	clients *otter.Cache[client, *rate.Limiter]
+	burst   []string // as a header, shared by all answers
 }
 
 func newLimiter(cfg RateLimit) *limiter {
@@ -42,18 +43,20 @@ func newLimiter(cfg RateLimit) *limiter {
 	}
 	// A client that was away for as long as a bucket takes to fill is as good as new.
 	fill := time.Duration(float64(cfg.Burst)/cfg.PerSecond*float64(time.Second)) + time.Second
-	return &limiter{cfg: cfg, clients: otter.Must(&otter.Options[string, *rate.Limiter]{
+	return &limiter{cfg: cfg, burst: []string{strconv.Itoa(cfg.Burst)}, clients: otter.Must(&otter.Options[client, *rate.Limiter]{
 		MaximumSize:      cfg.Clients,
-		ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](fill),
+		ExpiryCalculator: otter.ExpiryAccessing[client, *rate.Limiter](fill),
 	})}
 }
 
-// clientKey is whom the limit counts.
-func clientKey(ctx context.Context) string {
+// client is whom the limit counts: a user, or a network.
+type client struct{ user, network string }
+
+func clientOf(ctx context.Context) client {
 	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
-		return "user " + p.Subject
+		return client{user: p.Subject}
 	}
-	return "ip " + network(ClientIP(ctx))
+	return client{network: network(ClientIP(ctx))}
 }
 
 // network is what one client can be expected to have: an IPv4 address, or the
@@ -67,19 +70,20 @@ func network(ip string) string {
 }
 
 // take counts one request and writes the RateLimit headers. Code: RateLimited.
-func (l *limiter) take(h http.Header, client string) error {
+func (l *limiter) take(h http.Header, from client) error {
 	if l.cfg.Off {
 		return nil
 	}
-	bucket, ok := l.clients.GetIfPresent(client)
+	bucket, ok := l.clients.GetIfPresent(from)
 	if !ok {
-		bucket, _ = l.clients.SetIfAbsent(client, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
+		bucket, _ = l.clients.SetIfAbsent(from, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
 	}
 	taken := bucket.Allow()
 	left := max(bucket.Tokens(), 0)
-	h.Set("RateLimit-Limit", strconv.Itoa(l.cfg.Burst))
-	h.Set("RateLimit-Remaining", strconv.Itoa(int(left)))
-	h.Set("RateLimit-Reset", seconds((float64(l.cfg.Burst)-left)/l.cfg.PerSecond))
+	said := []string{strconv.Itoa(int(left)), seconds((float64(l.cfg.Burst) - left) / l.cfg.PerSecond)}
+	h["Ratelimit-Limit"] = l.burst // in the spelling of package http, which would make it anew each time
+	h["Ratelimit-Remaining"] = said[0:1:1]
+	h["Ratelimit-Reset"] = said[1:2:2]
 	if taken {
 		return nil
 	}

@@ -37,8 +37,8 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 
 		h := w.Header()
-		h.Set("X-Request-Id", x.requestID)
-		h.Set("X-Trace-Id", x.traceID)
+		ids := []string{x.requestID, x.traceID}
+		h["X-Request-Id"], h["X-Trace-Id"] = ids[0:1:1], ids[1:2:2]
 		for _, always := range everyAnswer {
 			h[always.name] = always.value
 		}

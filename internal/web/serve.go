@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -23,16 +25,16 @@ type schemaRef = openapi3.SchemaRef
 var problemType = reflect.TypeFor[Problem]()
 
 // serve is the whole life of a typed request: who, how often, may they, what,
-// then the handler, then the answer.
-func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, pathParam func(string) string) error {
-	r, authErr := s.authenticated(r)
-	if err := s.limiter.take(w.Header(), clientKey(r.Context())); err != nil {
+// then the handler, then the answer. ctx is that of r, with what is known by now.
+func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, r *http.Request, pathParam func(string) string) error {
+	ctx, authErr := s.authenticated(ctx, r)
+	if err := s.limiter.take(w.Header(), clientOf(ctx)); err != nil {
 		return err
 	}
 	if authErr != nil {
 		return authErr
 	}
-	if err := allowed(r.Context(), e.Access); err != nil {
+	if err := allowed(ctx, e.Access); err != nil {
 		return err
 	}
 	var badPath bool
@@ -64,10 +66,10 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, path
 		return fault.Malformed.Errorf("the path is not well-formed")
 	}
 	// The time in the queue counts as well: the client has been waiting since.
-	ctx, cancel := port.WithTimeout(r.Context(), s.cfg.Deadline-time.Since(exchangeOf(r.Context()).start))
+	ctx, cancel := port.WithTimeout(ctx, s.cfg.Deadline-time.Since(exchangeOf(ctx).start))
 	defer cancel()
 	if e.Idempotent {
-		key, err := idempotencyKey(r, body)
+		key, err := idempotencyKey(ctx, r, body)
 		if err != nil {
 			return err
 		}
@@ -84,14 +86,18 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request, path
 	return s.write(e, w, got)
 }
 
+// contentJSON is shared by all answers, as everyAnswer is.
+var contentJSON = []string{"application/json"}
+
 // write answers with what the handler gave.
 func (s *Server) write(e *endpoint, w http.ResponseWriter, got answer) error {
 	if got.status == 0 {
 		got.status = e.Statuses[0]
 	}
-	var body bytes.Buffer
+	body := page.Get().(*bytes.Buffer)
+	defer recycle(body)
 	if e.out != nil {
-		enc := json.NewEncoder(&body)
+		enc := json.NewEncoder(body)
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(got.body); err != nil {
 			return fault.Internal.Wrap(err, "the answer cannot be written as JSON")
@@ -111,11 +117,23 @@ func (s *Server) write(e *endpoint, w http.ResponseWriter, got answer) error {
 		w.WriteHeader(got.status)
 		return nil
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h["Content-Type"] = contentJSON
+	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
 	w.WriteHeader(got.status)
 	_, _ = w.Write(body.Bytes()) // a client that is gone is not our error
 	return nil
+}
+
+// page is what answers are written on before they are sent.
+var page = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// recycle keeps a page, unless it has become a big one.
+func recycle(b *bytes.Buffer) {
+	if b.Cap() > 64<<10 {
+		return
+	}
+	b.Reset()
+	page.Put(b)
 }
 
 // shownError is an internal error whose reason the client sees: in tests only.

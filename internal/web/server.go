@@ -127,12 +127,12 @@ func (s *Server) routes() http.Handler {
 	for _, p := range s.endpoints {
 		serve := func(c echo.Context) error {
 			exchangeOf(c.Request().Context()).route = p.path
-			r, leave, err := s.admitted(p, c.Request())
+			ctx, leave, err := s.admitted(c.Request().Context(), p)
 			if err != nil {
 				return err
 			}
 			defer leave()
-			return s.serve(p, c.Response().Writer, r, c.Param)
+			return s.serve(ctx, p, c.Response().Writer, c.Request(), c.Param)
 		}
 		e.Add(p.Method, echoPath(p.path), serve)
 		if p.Method == http.MethodGet {
@@ -237,14 +237,14 @@ func (s *Server) ListenAndServe(ctx context.Context) error {
 
 // serveMount answers from a plain handler under the same access rules.
 func (s *Server) serveMount(m mount, w http.ResponseWriter, r *http.Request) error {
-	r, err := s.authenticated(r)
+	ctx, err := s.authenticated(r.Context(), r)
 	if err == nil {
-		err = allowed(r.Context(), m.access)
+		err = allowed(ctx, m.access)
 	}
 	if err != nil {
 		return err
 	}
-	m.handler.ServeHTTP(w, r)
+	m.handler.ServeHTTP(w, r.WithContext(ctx))
 	return nil
 }
 

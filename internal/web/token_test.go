@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/port"
 )
 
 // The fuzzers' issuer: one key that never changes, so that seeds stay good.
@@ -118,13 +119,13 @@ func FuzzAuthorization(f *testing.F) {
 		s := &Server{cfg: Config{Verifier: v}}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header["Authorization"] = []string{before + good + after}
-		r, err := s.authenticated(r)
+		ctx, err := s.authenticated(r.Context(), r)
 		if err != nil {
 			require.ErrorIs(t, err, fault.Unauthenticated)
 			return
 		}
 		require.True(t, strings.EqualFold(strings.TrimSpace(before), "bearer"), before)
 		require.Empty(t, strings.TrimSpace(after))
-		require.NotNil(t, r)
+		require.False(t, port.PrincipalFrom(ctx).Anonymous())
 	})
 }
