@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -124,10 +123,7 @@ type process struct {
 // start runs the service and waits until it is ready. It ends with the test.
 func (p *place) start(t *testing.T) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &process{ops: l.Addr().String(), exited: make(chan struct{})}
-	require.NoError(t, l.Close())
+	s := &process{ops: fmt.Sprintf("127.0.0.1:%d", testenv.Port(t)), exited: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "BANYAN_") {
 			s.env = append(s.env, v)

@@ -40,10 +40,7 @@ func compose(t *testing.T, services ...string) *composed {
 	c := &composed{env: append(os.Environ(), "COMPOSE_HTTP_TIMEOUT=300"), ports: map[string]int{}}
 	c.command = append(command, "-p", "banyan-test-"+strconv.Itoa(os.Getpid())+"-"+services[0], "-f", filepath.Join(root, "docker-compose.yml"))
 	for _, v := range []string{"BANYAN_SHOP_PORT", "BANYAN_SHOP_OPS_PORT", "BANYAN_PROMETHEUS_PORT", "BANYAN_JAEGER_PORT"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		c.ports[v] = l.Addr().(*net.TCPAddr).Port
-		require.NoError(t, l.Close())
+		c.ports[v] = testenv.Port(t)
 		c.env = append(c.env, fmt.Sprintf("%s=%d", v, c.ports[v]))
 	}
 	for _, p := range []string{"postgres", "rabbitmq", "extracted", "observability"} {

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -52,10 +51,7 @@ func StartPostgres(t *testing.T) *Postgres {
 	init := p.command("initdb", "-D", filepath.Join(dir, "data"), "-U", "banyan", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	out, err := init.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p.port = l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
+	p.port = testenv.Port(t)
 	p.URL = fmt.Sprintf("postgres://banyan@127.0.0.1:%d/postgres?sslmode=disable", p.port)
 	t.Cleanup(func() {
 		p.Stop(t, syscall.SIGQUIT)

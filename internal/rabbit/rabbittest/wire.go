@@ -12,6 +12,8 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 // Wire is the network between a process and its broker, which can be cut, slow, and
@@ -29,7 +31,7 @@ func NewWire(t testing.TB, broker string) *Wire {
 	u, err := url.Parse(broker)
 	require.NoError(t, err)
 	silent := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	w := &Wire{proxy: toxiproxy.NewProxy(silent, t.Name(), "127.0.0.1:0", u.Host)}
+	w := &Wire{proxy: toxiproxy.NewProxy(silent, t.Name(), fmt.Sprintf("127.0.0.1:%d", testenv.Port(t)), u.Host)}
 	require.NoError(t, w.proxy.Start())
 	t.Cleanup(w.proxy.Stop)
 	u.Host = w.proxy.Listen

@@ -1,0 +1,26 @@
+package testenv
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Port finds a TCP port of the loopback address for a server that may go away and come
+// back. It is none of those that systems give to whoever asks for any (32768 and up on
+// Linux): such a one may be somebody else's by then.
+func Port(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 20_000 + rand.IntN(12_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	require.FailNow(t, "no free port was found")
+	return 0
+}
