@@ -49,3 +49,6 @@ func (s sagas) hurry() {
 		engine.Hurry()
 	}
 }
+
+// pressed tells that some module has taken on more than it can do soon.
+func (s sagas) pressed() bool { return slices.ContainsFunc(s, (*saga.Engine).Pressed) }

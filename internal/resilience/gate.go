@@ -15,6 +15,7 @@ import (
 var (
 	ErrQueueFull = errors.New("too many wait already")
 	ErrWaited    = errors.New("waited too long for a turn")
+	ErrPressed   = errors.New("there is more to do already than can be done soon")
 )
 
 // GateConfig says how much work is done at a time. Zero values take the defaults.
@@ -58,7 +59,7 @@ func NewGate(cfg GateConfig) (*Gate, error) {
 
 func (g *Gate) register(reg prometheus.Registerer) (err error) {
 	g.shed, err = registered(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "banyan_gate_shed_total", Help: "Turned away: queue_full, waited, gone (who asked went away while waiting).",
+		Name: "banyan_gate_shed_total", Help: "Turned away: queue_full, waited, pressed (it would have led to work for which there is no room), gone (who asked went away while waiting).",
 	}, []string{"gate", "reason"}))
 	if err != nil {
 		return err
@@ -184,6 +185,12 @@ func (g *Gate) leave() {
 	close(next.Value.(chan struct{}))
 }
 
+// TurnAway counts somebody whom the caller does not let in, and gives ErrPressed.
+func (g *Gate) TurnAway() error {
+	g.count(ErrPressed)
+	return ErrPressed
+}
+
 func (g *Gate) count(err error) {
 	if g.shed == nil {
 		return
@@ -194,6 +201,8 @@ func (g *Gate) count(err error) {
 		reason = "queue_full"
 	case errors.Is(err, ErrWaited):
 		reason = "waited"
+	case errors.Is(err, ErrPressed):
+		reason = "pressed"
 	}
 	g.shed.WithLabelValues(g.cfg.Name, reason).Inc()
 }

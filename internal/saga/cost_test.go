@@ -2,15 +2,19 @@ package saga
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
@@ -115,6 +119,7 @@ func TestBackoff(t *testing.T) {
 func TestMoreSagasThanWorkersAndQueue(t *testing.T) {
 	t.Parallel()
 	const sagas = queueSoft + 3 // two at work, the rest waits
+	require.Less(t, queueFull+64, queueSoft, "who asked whether it is full just before finds room")
 	w := newWorld(t, testenv.SQLite(t, "test"))
 	open := make(chan struct{})
 	w.on("do a", func() error { <-open; return nil })
@@ -131,6 +136,7 @@ func TestMoreSagasThanWorkersAndQueue(t *testing.T) {
 	}))
 	require.Eventually(t, func() bool { return e.atWork() == sagas }, patience, time.Millisecond)
 	require.False(t, e.hasRoom())
+	require.True(t, e.Pressed())
 	start(t, w, s, "late")
 	require.Empty(t, show(t, e, "late").ClaimedBy, "left for whoever polls")
 	close(open)
@@ -139,4 +145,40 @@ func TestMoreSagasThanWorkersAndQueue(t *testing.T) {
 	defer cancel()
 	require.NoError(t, e.Drain(ctx))
 	require.Equal(t, sagas+1, w.count("finish"))
+}
+
+// While new sagas come faster than they can be done, one that waits in the table for
+// its next attempt has its turn all the same: it was there before.
+func TestTableIsNotStarved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	failures := 0
+	w.on("do a", func() error {
+		if failures++; failures == 1 {
+			return fault.Unavailable.Errorf("not now")
+		}
+		return nil
+	})
+	e := w.engine(Workers(1))
+	s := Register(e, w.definition())
+	serve(t, e)
+	start(t, w, s, "first") // fails, and waits in the table
+	require.Eventually(t, func() bool { return w.count("do a") == 1 && e.atWork() == 0 }, patience, time.Millisecond)
+	ctx, over := context.WithCancel(t.Context())
+	var rush errgroup.Group
+	rush.Go(func() error {
+		for n := 0; ctx.Err() == nil; n++ {
+			if e.atWork() >= 20 {
+				runtime.Gosched()
+				continue
+			}
+			if err := w.db.Atomic(t.Context(), func(ctx context.Context) error { return s.Start(ctx, fmt.Sprint("new ", n), trip{}) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	defer func() { over(); require.NoError(t, rush.Wait()) }()
+	require.Equal(t, Completed, wait(t, e, "first"))
+	require.Positive(t, e.atWork(), "the rush goes on")
 }

@@ -3,6 +3,7 @@ package saga
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -19,9 +20,13 @@ const (
 	defaultWorkers = 32
 	defaultLease   = 30 * time.Second
 	pollEvery      = time.Second
-	// A new saga is claimed at once while fewer than queueSoft wait, so that those
-	// whose transactions are still open find room below queueHard.
-	queueSoft, queueHard = 512, 1024
+	// Where queueFull wait, who can still refuse to start a saga is told to. Those who
+	// asked just before find room below queueSoft, where a new saga is claimed at once,
+	// and those whose transactions are open by then below queueHard. What found no room
+	// would wait in the table for as long as more come than can be done.
+	queueFull, queueSoft, queueHard = 512, 1024, 2048
+	// behindLimit is how long a saga may wait for its turn before no more should start.
+	behindLimit = 5 * time.Second
 	// stopPatience is how long sagas under way may go on when the process stops.
 	stopPatience = 5 * time.Second
 	// letGo bounds the writes of progress, which go on when the process stops.
@@ -121,14 +126,17 @@ func (e *Engine) run(ctx context.Context) error {
 	e.mu.Unlock()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	least := e.workers
 	for ctx.Err() == nil {
-		if err := e.poll(ctx); err != nil && ctx.Err() == nil {
+		if err := e.poll(ctx, least); err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "look for due sagas", "module", e.db.Module(), "error", err)
 		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+			least = e.workers
 		case <-e.wake:
+			least = 0
 		}
 	}
 	e.mu.Lock()
@@ -166,11 +174,16 @@ func (e *Engine) atWork() int {
 	return len(e.active)
 }
 
-// poll claims as many due sagas as can be run soon.
-func (e *Engine) poll(ctx context.Context) error {
-	for ctx.Err() == nil {
+// poll claims as many due sagas as can be run soon, and so many at least however many
+// wait here: while new ones come faster than they can be done, those in the table
+// would never have their turn, and they were there before.
+func (e *Engine) poll(ctx context.Context, least int) error {
+	for ; ctx.Err() == nil; least = 0 {
 		e.mu.Lock()
-		room := 2*e.workers - e.busy - len(e.queue)
+		room := max(2*e.workers-e.busy-len(e.queue), least)
+		if len(e.queue) >= queueHard {
+			room = 0
+		}
 		e.more = room <= 0
 		e.mu.Unlock()
 		if room <= 0 || len(e.defs) == 0 {
@@ -205,23 +218,26 @@ func (e *Engine) hasRoom() bool {
 	return e.ctx != nil && len(e.queue) < queueSoft
 }
 
-// Behind is how long the saga that is next has waited for a worker of this
-// process: about what one that starts now will wait. It is for who can still
-// refuse to start one.
-func (e *Engine) Behind() time.Duration {
+// Pressed tells that more sagas start than this process can run: a new one would wait
+// for seconds, those after it for longer. It is for who can still refuse to start one.
+// From half of queueFull on it says so to some, to more of them the more wait: with
+// one limit for all, many would start whenever one place is free, and all at once.
+// https://doi.org/10.1109/90.251892 (random early detection)
+func (e *Engine) Pressed() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.queue) == 0 {
-		return 0
-	}
-	return time.Since(e.queue[0].queued)
+	return len(e.queue)-queueFull/2 > rand.IntN(queueFull/2) || e.behind() >= behindLimit
 }
 
-// Full tells whether a saga that starts now would wait in the table only.
-func (e *Engine) Full() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.queue) >= queueSoft
+// behind is how long the saga that started first of those in the queue has waited for
+// a worker: about what one that starts now will wait. It needs e.mu.
+func (e *Engine) behind() time.Duration {
+	for _, in := range e.queue {
+		if !in.resumed { // those from the table are in front, and have just come
+			return time.Since(in.queued)
+		}
+	}
+	return 0
 }
 
 // submit runs an instance as soon as there is a worker. Where there is no room
@@ -235,6 +251,8 @@ func (e *Engine) submit(in *instance) {
 		return
 	case e.busy < e.workers:
 		e.launch(in)
+	case in.resumed: // it was due before all that wait here
+		e.queue = slices.Insert(e.queue, 0, in)
 	default:
 		e.queue = append(e.queue, in)
 	}

@@ -23,6 +23,9 @@ type Admission struct {
 	InFlight int           // requests of a class at work; 64
 	Queue    int           // that wait for their turn, of a class; 1024
 	Wait     time.Duration // for a turn, at most; 3 s
+	// Pressed tells that more was taken on than can be done soon. Routes that only lead
+	// to more of it are refused then. May be nil.
+	Pressed func() bool
 }
 
 // class groups routes that share places.
@@ -70,6 +73,9 @@ func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Cont
 	if gate == nil {
 		return ctx, func() {}, nil
 	}
+	if e.Prelude && s.cfg.Admission.Pressed != nil && s.cfg.Admission.Pressed() {
+		return nil, nil, overloaded(gate.TurnAway())
+	}
 	inside, leave, err = gate.Enter(ctx)
 	if err == nil {
 		return inside, leave, nil
@@ -77,7 +83,11 @@ func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Cont
 	if !errors.Is(err, resilience.ErrWaited) && !errors.Is(err, resilience.ErrQueueFull) {
 		return nil, nil, fault.From(err)
 	}
+	return nil, nil, overloaded(err)
+}
+
+func overloaded(why error) error {
 	// Not all at the same time again.
-	return nil, nil, Overloaded.Wrap(err, "more is asked of the shop than it can do at present: try again after the seconds in Retry-After").
-		WithDetail("retry_after", strconv.Itoa(1+rand.IntN(3)))
+	return Overloaded.Wrap(why, "more is asked of the shop than it can do at present: try again after the seconds in Retry-After").
+		WithDetail(comeBack, strconv.Itoa(1+rand.IntN(3)))
 }

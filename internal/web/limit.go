@@ -88,7 +88,7 @@ func (l *limiter) take(h http.Header, from client) error {
 		return nil
 	}
 	return RateLimited.Errorf("too many requests: slow down").
-		WithDetail("retry_after", seconds(math.Max((1-left)/l.cfg.PerSecond, 1)))
+		WithDetail(comeBack, seconds(math.Max((1-left)/l.cfg.PerSecond, 1)))
 }
 
 // seconds rounds up, so that nobody comes back too early.

@@ -128,7 +128,7 @@ func (s *Server) finish(r *http.Request, x *exchange, rec *recorder, span trace.
 	if x.fault != nil {
 		attrs = append(attrs, slog.String("code", fault.From(x.fault).Code.Name()))
 	}
-	if status >= http.StatusInternalServerError && !errors.Is(x.fault, Overloaded) { // which is counted, and no news by the hundred
+	if status >= http.StatusInternalServerError && !turnedAway(x.fault) { // which is counted, and no news by the hundred
 		level = slog.LevelError
 		span.SetStatus(codes.Error, http.StatusText(status))
 		if x.fault != nil {

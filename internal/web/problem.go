@@ -98,9 +98,16 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(append(body, '\n')) // a client that is gone is not our error
 }
 
+// comeBack is the detail of a fault that says in how many seconds to come again.
+const comeBack = "retry_after"
+
+// turnedAway tells that there was too much to do, and that who asked was told when to
+// come again.
+func turnedAway(err error) bool { return err != nil && fault.From(err).Details[comeBack] != "" }
+
 // retryAfter is in whole seconds, 1 unless the fault knows better.
 func retryAfter(f *fault.Error) string {
-	if n, err := strconv.Atoi(f.Details["retry_after"]); err == nil && n > 0 {
+	if n, err := strconv.Atoi(f.Details[comeBack]); err == nil && n > 0 {
 		return strconv.Itoa(n)
 	}
 	return "1"

@@ -22,18 +22,24 @@ const (
 func (s *Server) Customer(t *testing.T) Client {
 	t.Helper()
 	email := strings.ToLower(rand.Text()) + "@example.com"
-	a := s.Anyone().patiently(t, "/users", Object{"email": email, "password": Password, "name": "Ada"})
+	c := s.Anyone()
+	a := c.patiently(t, "/users", Object{"email": email, "password": Password, "name": "Ada"})
 	require.Contains(t, []int{http.StatusCreated, http.StatusConflict}, a.Status, a.Raw) // there already: of a try without answer
-	return s.LogIn(t, email, Password)
+	return c.loggedIn(t, email, Password)
 }
 
 // LogIn is the client of a user who has just logged in.
 func (s *Server) LogIn(t *testing.T, email, password string) Client {
 	t.Helper()
-	a := s.Anyone().patiently(t, "/sessions", Object{"email": email, "password": password})
+	return s.Anyone().loggedIn(t, email, password)
+}
+
+func (c Client) loggedIn(t *testing.T, email, password string) Client {
+	t.Helper()
+	a := c.patiently(t, "/sessions", Object{"email": email, "password": password})
 	require.Equal(t, http.StatusCreated, a.Status, a.Raw)
 	require.Equal(t, "Bearer", a.Text("token_type"))
-	c := s.Anyone().bearing(a.Text("access_token"))
+	c = c.bearing(a.Text("access_token"))
 	c.session = &session{email: email, password: password, token: a.Text("access_token")}
 	return c
 }

@@ -27,7 +27,7 @@ func Register(r *web.Router, d Deps) {
 		Codes:   []string{cart.UnknownToken.Name()},
 	}, d.get)
 	web.Handle(r, web.Route{
-		Method: http.MethodPut, Path: "/cart/items/{sku}", Access: web.Public, Personal: true,
+		Method: http.MethodPut, Path: "/cart/items/{sku}", Access: web.Public, Personal: true, Prelude: true,
 		Summary: "Set how many of a SKU are in the cart",
 		Codes:   []string{cart.InvalidQuantity.Name(), cart.TooManyLines.Name(), cart.UnknownSKU.Name(), cart.UnknownToken.Name()},
 	}, d.setItem)

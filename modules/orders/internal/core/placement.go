@@ -42,13 +42,10 @@ func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Or
 	return order, err
 }
 
-// behindLimit is how long a checkout may wait for its turn. Longer than that no
-// more orders are taken: accepted ones would only be decided later and later, and
-// Prefer: wait=10 would help nobody.
-const behindLimit = 5 * time.Second
-
+// busy refuses an order that would wait long for its turn: accepted ones would only be
+// decided later and later, and Prefer: wait=10 would help nobody.
 func (s *Service) busy() error {
-	if s.sagas.Behind() < behindLimit && !s.sagas.Full() {
+	if !s.sagas.Pressed() {
 		return nil
 	}
 	return fault.Unavailable.Errorf("more orders come in than can be decided at present: try again after the seconds in Retry-After, with the same key").

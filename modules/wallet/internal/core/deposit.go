@@ -94,9 +94,6 @@ const (
 	// depositSlack is how much longer than its wait a deposit may take before a
 	// repeat believes that its process died.
 	depositSlack = 5 * time.Second
-	// depositsBehind is how long a deposit may wait for its turn. Longer than that none
-	// more are taken.
-	depositsBehind = 5 * time.Second
 )
 
 // Deposit implements wallet.Service.
@@ -107,7 +104,7 @@ func (s *Deposits) Deposit(ctx context.Context, req wallet.DepositRequest) (wall
 	if err := s.check(req); err != nil {
 		return wallet.Deposit{}, err
 	}
-	if s.Sagas.Behind() >= depositsBehind || s.Sagas.Full() {
+	if s.Sagas.Pressed() {
 		return wallet.Deposit{}, fault.Unavailable.Errorf("more deposits come in than can be made at present: try again after the seconds in Retry-After, with the same key").
 			WithDetail("retry_after", strconv.Itoa(1+rand.IntN(3)))
 	}
