@@ -78,7 +78,9 @@ func TestPreludesAreRefusedUnderPressure(t *testing.T) {
 		c.Admission.Pressed = pressed.Load
 		c.Telemetry.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	})
-	ask := func(method, path string) webtest.Response { return s.Do(method, "/api/v1"+path, `{"sku":"a","quantity":1}`) }
+	ask := func(method, path string) webtest.Response {
+		return s.Do(method, "/api/v1"+path, `{"sku":"a","quantity":1}`)
+	}
 	require.Equal(t, http.StatusOK, ask(http.MethodPut, "/cart").Status)
 	pressed.Store(true)
 	refused := ask(http.MethodPut, "/cart")

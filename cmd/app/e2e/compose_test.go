@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 // composed is docker-compose.yml as it runs.
