@@ -31,8 +31,8 @@ and reason. Exit code 0 when all went in, 3 when some were refused.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				if err := shop.Fits(ctx); err != nil {
-					return badSettings{err}
+				if err := shop.fits(ctx); err != nil {
+					return err
 				}
 				total := importTotal{Refused: []refusal{}}
 				var stopped error

@@ -162,8 +162,8 @@ func (s *server) opsHandler() http.Handler {
 // run serves until ctx ends: the ops address first, because payments reaches
 // its provider there, then the modules, then the shop's own address.
 func (s *server) run(ctx context.Context, withDemo bool) error {
-	if err := s.Fits(ctx); err != nil {
-		return badSettings{err}
+	if err := s.fits(ctx); err != nil {
+		return err
 	}
 	if err := s.Attend(ctx); err != nil {
 		return err

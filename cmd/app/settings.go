@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 )
 
@@ -40,6 +42,15 @@ func (s *settings) flags(root *cobra.Command) {
 type badSettings struct{ error }
 
 func (b badSettings) Unwrap() error { return b.error }
+
+// fits refuses settings that the data of modules do not go together with.
+func (s *shop) fits(ctx context.Context) error {
+	err := s.Fits(ctx)
+	if err == nil || ctx.Err() != nil || errors.Is(err, fault.Unavailable) { // which says nothing of settings
+		return err
+	}
+	return badSettings{err}
+}
 
 // load reads the settings of cmd from all layers. Every error is badSettings.
 func (s *settings) load(cmd *cobra.Command) (config.Config, error) {

@@ -31,7 +31,7 @@ type Route struct {
 	Access     Access
 	Personal   bool     // public, but a token changes the answer: /docs sends one if it has it
 	Idempotent bool     // needs an Idempotency-Key header (¤)
-	Prelude    bool     // leads to what needs one: refused while that is, as it would be work for nothing
+	Prelude    bool     // leads to what was taken on too much of, and is nothing in itself: refused under Admission.Pressed
 	Statuses   []int    // the 2xx it can answer with; 200 unless set
 	Codes      []string // fault codes it can answer with, for /docs
 }
