@@ -45,10 +45,11 @@ func reachable(addr string) string {
 	return at.String()
 }
 
-// Ops is what operators see of a process: metrics and health.
+// Ops is what operators see of a process: metrics and health. A metric that cannot be
+// had, because the database it is counted in is away, keeps back no other.
 func Ops(metrics *prometheus.Registry, checks *health.Registry) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: metrics}))
 	mux.Handle("GET /health/live", checks.Live())
 	mux.Handle("GET /health/ready", checks.Ready())
 	return mux

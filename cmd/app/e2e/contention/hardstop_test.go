@@ -3,6 +3,7 @@ package contention
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -97,6 +98,12 @@ func (o *outage) look(t *testing.T, f fleet) {
 				}
 			})
 		}
+		all.Go(func() { // an outage is when somebody looks at them
+			a, err := shoptest.NewClient(s.Ops).Try(ctx, http.MethodGet, "//metrics", nil)
+			if err != nil || a.Status != http.StatusOK || !strings.Contains(string(a.Raw), "http_requests_total{") {
+				t.Errorf("metrics without a database: %v %d %.200s", err, a.Status, a.Raw)
+			}
+		})
 		all.Go(func() {
 			ready := func() bool {
 				a, err := shoptest.NewClient(s.Shop).Try(ctx, http.MethodGet, "//health/ready", nil)
