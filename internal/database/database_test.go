@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -375,6 +377,30 @@ func TestFilesAreOurs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), file)
 	}
+}
+
+// A server that takes no connection in time is away, whoever's time it was. It is no end
+// of the caller's context, which would be a mistake of ours to whoever asked.
+func TestSilentServerIsAway(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes the connection, and says nothing
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	url := fmt.Sprintf("postgres://shop:s3cret@%s/shop?sslmode=disable", l.Addr())
+	cfg, err := pgconn.ParseConfig(url)
+	require.NoError(t, err)
+	cfg.ConnectTimeout = 50 * time.Millisecond
+	_, err = pgconn.ConnectConfig(t.Context(), cfg)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, database.Fault(t.Context(), err), fault.Unavailable)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NotErrorIs(t, database.Fault(over, err), fault.Unavailable, "nobody waits any more")
+
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = database.Open(short, database.Config{URL: url})
+	require.ErrorIs(t, err, fault.Unavailable)
 }
 
 func TestDescribeHidesThePassword(t *testing.T) {

@@ -56,7 +56,9 @@ func Fault(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	// A server that does not take the connection looks like the end of a context, too.
+	var connect *pgconn.ConnectError
+	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && (ctx.Err() != nil || !errors.As(err, &connect)) {
 		return err
 	}
 	if stopped(err) && ctx.Err() != nil {

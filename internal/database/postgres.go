@@ -79,6 +79,9 @@ func dial(ctx context.Context, cfg Config) (*server, error) {
 		}
 	}
 	if err != nil {
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			ctx = context.WithoutCancel(ctx) // it is away, whoever's time was over
+		}
 		return nil, errors.Join(Fault(ctx, err), admin.Close())
 	}
 	return s, nil
