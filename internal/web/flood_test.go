@@ -95,13 +95,13 @@ func TestCompressedBodiesAreRefused(t *testing.T) {
 // would be no limit for it.
 func TestTheLimitCountsANetwork(t *testing.T) {
 	t.Parallel()
-	key := func(ip string) client {
-		return clientOf(context.WithValue(t.Context(), exchangeKey{}, &exchange{ip: ip}))
+	key := func(ip string) string {
+		return clientKey(context.WithValue(t.Context(), exchangeKey{}, &exchange{ip: ip}))
 	}
 	require.Equal(t, key("2001:db8::1"), key("2001:db8::ffff:1"))
 	require.NotEqual(t, key("2001:db8::1"), key("2001:db8:0:1::1"))
 	require.NotEqual(t, key("192.0.2.1"), key("192.0.2.2"))
-	require.Equal(t, client{network: "unix"}, key("unix"))
+	require.Equal(t, "ip unix", key("unix"))
 }
 
 // The limit remembers a bounded number of clients, however many come.
@@ -109,7 +109,7 @@ func TestTheLimitsMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(RateLimit{PerSecond: 1, Burst: 1, Clients: 1000})
 	for i := range 100_000 {
-		_ = l.take(http.Header{}, client{network: fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)})
+		_ = l.take(http.Header{}, fmt.Sprintf("ip 10.%d.%d.%d", i>>16, i>>8&255, i&255))
 	}
 	l.clients.CleanUp()
 	require.LessOrEqual(t, l.clients.EstimatedSize(), 1000)

@@ -24,7 +24,7 @@ type RateLimit struct {
 
 type limiter struct {
 	cfg     RateLimit
-	clients *otter.Cache[client, *rate.Limiter]
+	clients *otter.Cache[string, *rate.Limiter]
 	burst   []string // as a header, shared by all answers
 }
 
@@ -43,20 +43,18 @@ func newLimiter(cfg RateLimit) *limiter {
 	}
 	// A client that was away for as long as a bucket takes to fill is as good as new.
 	fill := time.Duration(float64(cfg.Burst)/cfg.PerSecond*float64(time.Second)) + time.Second
-	return &limiter{cfg: cfg, burst: []string{strconv.Itoa(cfg.Burst)}, clients: otter.Must(&otter.Options[client, *rate.Limiter]{
+	return &limiter{cfg: cfg, burst: []string{strconv.Itoa(cfg.Burst)}, clients: otter.Must(&otter.Options[string, *rate.Limiter]{
 		MaximumSize:      cfg.Clients,
-		ExpiryCalculator: otter.ExpiryAccessing[client, *rate.Limiter](fill),
+		ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](fill),
 	})}
 }
 
-// client is whom the limit counts: a user, or a network.
-type client struct{ user, network string }
-
-func clientOf(ctx context.Context) client {
+// clientKey is whom the limit counts.
+func clientKey(ctx context.Context) string {
 	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
-		return client{user: p.Subject}
+		return "user " + p.Subject
 	}
-	return client{network: network(ClientIP(ctx))}
+	return "ip " + network(ClientIP(ctx))
 }
 
 // network is what one client can be expected to have: an IPv4 address, or the
@@ -70,13 +68,13 @@ func network(ip string) string {
 }
 
 // take counts one request and writes the RateLimit headers. Code: RateLimited.
-func (l *limiter) take(h http.Header, from client) error {
+func (l *limiter) take(h http.Header, client string) error {
 	if l.cfg.Off {
 		return nil
 	}
-	bucket, ok := l.clients.GetIfPresent(from)
+	bucket, ok := l.clients.GetIfPresent(client)
 	if !ok {
-		bucket, _ = l.clients.SetIfAbsent(from, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
+		bucket, _ = l.clients.SetIfAbsent(client, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
 	}
 	taken := bucket.Allow()
 	left := max(bucket.Tokens(), 0)

@@ -28,7 +28,7 @@ var problemType = reflect.TypeFor[Problem]()
 // then the handler, then the answer. ctx is that of r, with what is known by now.
 func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, r *http.Request, pathParam func(string) string) error {
 	ctx, authErr := s.authenticated(ctx, r)
-	if err := s.limiter.take(w.Header(), clientOf(ctx)); err != nil {
+	if err := s.limiter.take(w.Header(), clientKey(ctx)); err != nil {
 		return err
 	}
 	if authErr != nil {
