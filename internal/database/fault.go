@@ -107,8 +107,12 @@ func unavailable(err error) string {
 }
 
 // Disconnected tells whether err is that of a connection that was cut, which says
-// nothing about what was done on it.
+// nothing about what was done on it. The end of somebody's time is none, though package
+// context makes it look like an error of the network.
 func Disconnected(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return false
+	}
 	if errors.Is(err, ErrUnknownOutcome) || disconnected(err) {
 		return true
 	}
