@@ -28,7 +28,7 @@ type Info struct {
 	ClaimedBy  string          `json:"claimed_by,omitempty"`
 	Epoch      int64           `json:"epoch"`
 	Cause      *Cause          `json:"cause,omitempty"`   // why it compensates, parked, or waits
-	State      json.RawMessage `json:"state,omitempty"`   // only in Show
+	State      json.RawMessage `json:"state,omitempty"`   // only in Show, without what is secret
 	History    []Entry         `json:"history,omitempty"` // only in Show
 }
 
@@ -69,20 +69,38 @@ func (e *Engine) List(ctx context.Context, f Filter) ([]Info, error) {
 	return infos, nil
 }
 
-// Show gives all about one saga. Codes: NotFound.
+// Show gives all about one saga that is not secret. Codes: NotFound.
 func (e *Engine) Show(ctx context.Context, id string) (Info, error) {
 	r, err := e.read(ctx, e.db.Conn(ctx), id)
 	if err != nil {
 		return Info{}, err
 	}
 	info := e.info(r)
-	if json.Valid([]byte(r.State)) {
-		info.State = json.RawMessage(r.State)
-	}
+	info.State = e.shown(r)
 	if err := json.Unmarshal([]byte(r.History), &info.History); err != nil {
 		return Info{}, fmt.Errorf("read the history of saga %s: %w", id, err)
 	}
 	return info, nil
+}
+
+// shown is the state of a saga without what is secret. It is nil where that cannot
+// be told apart: the process does not know the saga, or cannot read its state, which
+// parks it with a cause that says so.
+func (e *Engine) shown(r row) json.RawMessage {
+	d := e.defs[r.Name]
+	if d == nil {
+		return nil
+	}
+	state, err := d.decode(r.State)
+	if err != nil {
+		return nil
+	}
+	d.hide(state)
+	text, err := json.Marshal(state)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 func (e *Engine) info(r row) Info {

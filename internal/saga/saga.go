@@ -77,6 +77,9 @@ type Definition[S any] struct {
 	// Fail runs in the transaction that ends the saga after compensation. An
 	// error that stays parks the saga.
 	Fail func(ctx context.Context, id string, s *S, cause *fault.Error) error
+	// Hide takes what is secret out of a copy of the state that an operator is to
+	// see. Nil where there is nothing secret in it.
+	Hide func(s *S)
 }
 
 // Saga starts instances of one definition.
@@ -110,6 +113,11 @@ func Register[S any](e *Engine, d Definition[S]) *Saga[S] {
 				return nil
 			}
 			return d.Fail(ctx, id, s.(*S), cause)
+		},
+		hide: func(s any) {
+			if d.Hide != nil {
+				d.Hide(s.(*S))
+			}
 		},
 	}
 	for _, st := range d.Steps {
@@ -171,6 +179,7 @@ type definition struct {
 	decode  func(string) (any, error)
 	finish  func(ctx context.Context, id string, s any) error
 	fail    func(ctx context.Context, id string, s any, cause *fault.Error) error
+	hide    func(s any)
 }
 
 type step struct {

@@ -45,12 +45,14 @@ func (s *Service) checkout() saga.Definition[Checkout] {
 		},
 		Finish:  s.confirm,
 		Fail:    s.reject,
+		Hide:    func(c *Checkout) { c.Token = "" },
 		Timeout: checkoutTimeout,
 	}
 }
 
 // Checkout is what a checkout remembers between its steps. Token is the
-// provider's name for the card; it is wiped as soon as it is not needed.
+// provider's name for the card; it is wiped as soon as it is not needed, and
+// shown to nobody.
 type Checkout struct {
 	UserID         string              `json:"user_id"`
 	Items          []pricing.QuoteItem `json:"items"`

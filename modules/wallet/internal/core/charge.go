@@ -45,6 +45,7 @@ func (s *Deposits) charge() saga.Definition[Charge] {
 		},
 		Finish:  s.credit,
 		Fail:    s.fail,
+		Hide:    func(c *Charge) { c.Token = "" },
 		Timeout: chargeTimeout,
 	}
 }
