@@ -25,8 +25,9 @@ once the new one has them all, it answers. Killed on the way, nothing is lost:
 the old index stays, and the half-built one is removed. With --from, what
 happened since then is written again into the index that there is.
 
-Of other consumers empty the tables first; new events wait for their turn. Effects
-at modules that are no read models are kept from happening twice by their own rules.`,
+Of other consumers empty the tables first; new events wait for their turn. With
+--from, what waits behind an older event goes on waiting. Effects at modules that are
+no read models are kept from happening twice by their own rules.`,
 		Example: "  app events replay --to search\n  app events replay --to shipping --from 2026-01-01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,13 +8,15 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
 // Replay delivers the events since an instant to one consumer again, from the
 // logs of all sources, so that a read model can be rebuilt: empty its tables
 // first. The consumer's cursors go back to before the first of these events;
-// aggregates without such events are left alone. New events meanwhile wait for
+// aggregates without such events are left alone, and so are those that have not come
+// so far: what is older waits there, or for a person. New events meanwhile wait for
 // their turn. progress, if not nil, is told how far it is. It may be repeated
 // after a crash. It returns how many events were delivered. A consumer that has a
 // Rebuild is replayed into what that makes: its tables stay, and serve meanwhile.
@@ -34,7 +36,7 @@ func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, prog
 			return 0, err
 		}
 		total += n
-		err = r.outbox.bases(ctx, c.topics, since, func(page []base) error { return c.rewind(ctx, page) })
+		err = r.outbox.bases(ctx, c.topics, since, func(page []base) error { return c.rewind(ctx, page, since.IsZero()) })
 		if err != nil {
 			return 0, err
 		}
@@ -59,15 +61,28 @@ func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, prog
 }
 
 // rewind sets cursors back to before the given events, and empties the inbox of
-// these aggregates: what waits there comes again.
-func (c *Consumer) rewind(ctx context.Context, page []base) error {
-	aggregates := make([]string, len(page))
-	for i, p := range page {
-		aggregates[i] = p.AggregateID
-	}
+// these aggregates: what waits there comes again. Cursors that stand before that
+// already stay where they are, with all that waits. An aggregate that was never met
+// begins in its middle only where these are all the events that the log has.
+func (c *Consumer) rewind(ctx context.Context, page []base, all bool) error {
 	err := c.db.Atomic(ctx, func(ctx context.Context) error {
 		conn := c.db.Conn(ctx)
-		if err := c.place(conn, page, nil); err != nil {
+		at, err := c.standing(conn, page)
+		if err != nil {
+			return err
+		}
+		var back []base
+		var aggregates []string
+		for _, p := range page {
+			if version, met := at[p.AggregateID]; met && max(version, 0) >= p.First-1 || !met && all {
+				back, aggregates = append(back, p), append(aggregates, p.AggregateID)
+			}
+		}
+		if len(back) == 0 {
+			return nil
+		}
+		passed := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version >= excluded.version"}}
+		if err := c.place(conn, back, passed); err != nil {
 			return err
 		}
 		return conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ? AND state <> ?",
@@ -77,6 +92,29 @@ func (c *Consumer) rewind(ctx context.Context, page []base) error {
 		return fmt.Errorf("set back the cursors of %s: %w", c.Name(), err)
 	}
 	return nil
+}
+
+// standing locks the cursors of the aggregates of a page, which are of one topic, and
+// gives their versions.
+func (c *Consumer) standing(conn *gorm.DB, page []base) (map[string]int64, error) {
+	aggregates := make([]string, len(page))
+	for i, p := range page {
+		aggregates[i] = p.AggregateID
+	}
+	if c.db.Dialect() == database.Postgres { // SQLite has one writer at a time anyway
+		conn = conn.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	}
+	var found []cursor
+	err := conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ?", c.Name(), page[0].Topic, aggregates).
+		Order("aggregate_id").Find(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]int64, len(found))
+	for _, f := range found {
+		at[f.AggregateID] = f.Version
+	}
+	return at, nil
 }
 
 // place puts cursors before the given versions; those that are there already

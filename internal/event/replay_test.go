@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -51,6 +52,72 @@ func TestReplayRebuildsAReadModel(t *testing.T) {
 		b.publish(t, "a29", 51) // an aggregate that the replay did not touch goes on
 		b.drain(t)
 		require.Equal(t, []int64{51}, s.effects(t, "a29"))
+	})
+}
+
+// A replay since an instant leaves alone what was not applied of the time before it.
+func TestReplayKeepsWhatIsOlderAndParked(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.Version == 2 || m.AggregateID == "c" {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		b.publish(t, "a", 1, 2)
+		b.publish(t, "b", 1)
+		b.drain(t)
+		middle := clock.System()
+		b.publish(t, "a", 3)
+		b.publish(t, "b", 2) // these two are parked too, but of the time that is replayed
+		b.publish(t, "c", 1)
+		b.drain(t)
+		b.failing(nil)
+
+		_, err := b.bus.Replay(ctx, "target", middle, nil)
+		require.NoError(t, err)
+		b.drain(t)
+		require.Equal(t, upTo(1), s.effects(t, "a"))
+		require.Equal(t, upTo(2), s.effects(t, "b"))
+		require.Equal(t, upTo(1), s.effects(t, "c"))
+		dead, err := b.consumer.DeadList(ctx, 10)
+		require.NoError(t, err)
+		require.Len(t, dead, 2)
+		require.Equal(t, "parked", dead[0].State)
+		require.EqualValues(t, 2, dead[0].Event.Version)
+		require.Equal(t, "not yet", dead[0].Reason)
+		require.EqualValues(t, 3, dead[1].Event.Version)
+
+		_, err = b.consumer.DeadReplay(ctx)
+		require.NoError(t, err)
+		b.drain(t)
+		require.Equal(t, upTo(3), s.effects(t, "a"))
+	})
+}
+
+// A consumer that never met an aggregate does not begin in its middle, only because a
+// replay does.
+func TestReplaySkipsNothingOfAnAggregateThatIsNew(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		old, err := event.NewBus(slog.New(slog.DiscardHandler), nil) // does not know the consumer
+		require.NoError(t, err)
+		old.Source(b.outbox)
+		b.publish(t, "a", 1)
+		require.NoError(t, old.Drain(t.Context()))
+		middle := clock.System()
+		b.publish(t, "a", 2)
+		require.NoError(t, old.Drain(t.Context()))
+
+		_, err = b.bus.Replay(t.Context(), "target", middle, nil)
+		require.NoError(t, err)
+		require.Empty(t, s.effects(t, "a"))
+		b.start(t) // it is caught up
+		require.Eventually(t, func() bool { return len(s.effects(t, "a")) == 2 }, 2*time.Minute, 10*time.Millisecond)
+		require.Equal(t, upTo(2), s.effects(t, "a"))
 	})
 }
 
