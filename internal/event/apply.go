@@ -126,7 +126,7 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 	}
 	var kept map[string]bool
 	if !retry {
-		if kept, err = c.keptOf(conn, all); err != nil {
+		if kept, err = c.keptOf(conn, batch, all); err != nil {
 			return nil, false, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
+	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
 	"github.com/banyan-tree/banyan/internal/database"
@@ -157,6 +158,28 @@ func TestDroppedEventLetsTheOthersGoOn(t *testing.T) {
 		require.Equal(t, "the customer agreed; last error: never", gone.Reason)
 		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 2, 4)))
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
+	})
+}
+
+// However many events wait behind a parked one, the next delivery looks for its own.
+func TestDeliveryBehindAParkedEventReadsNoMoreThanItBrings(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.consumer.MaxAttempts = 1
+		b.failing(func(event.Meta) error { return errors.New("never") })
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", upTo(200)...)))
+		var read int64
+		require.NoError(t, s.target.Conn(ctx).Callback().Query().After("gorm:query").Register("count", func(g *gorm.DB) {
+			if g.Statement.Table == "inbox_pending" {
+				read += g.RowsAffected
+			}
+		}))
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 200, 201)))
+		require.EqualValues(t, 1, read)
+		list, err := b.consumer.DeadList(ctx, 300)
+		require.NoError(t, err)
+		require.Len(t, list, 201)
 	})
 }
 

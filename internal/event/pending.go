@@ -69,21 +69,21 @@ func (c *Consumer) wait(conn *gorm.DB, early []Envelope) error {
 	return conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
 }
 
-// keptOf tells which events of blocked aggregates are in the inbox already.
-func (c *Consumer) keptOf(conn *gorm.DB, all cursors) (map[string]bool, error) {
-	var topics, aggregates []string
-	for k, cur := range all {
-		if cur.Blocked {
-			topics, aggregates = append(topics, k.topic), append(aggregates, k.aggregate)
+// keptOf tells which events of a batch are in the inbox already. Only those of blocked
+// aggregates can be.
+func (c *Consumer) keptOf(conn *gorm.DB, batch []Envelope, all cursors) (map[string]bool, error) {
+	var asked []string
+	for _, e := range batch {
+		if all[e.key()].Blocked {
+			asked = append(asked, e.ID)
 		}
 	}
-	if len(topics) == 0 {
+	if len(asked) == 0 {
 		return nil, nil
 	}
 	var ids []string
-	err := conn.Model(&pending{}).
-		Where("consumer = ? AND topic IN ? AND aggregate_id IN ? AND state <> ?", c.Name(), topics, aggregates, stateDropped).
-		Pluck("event_id", &ids).Error
+	err := conn.Model(&pending{}).Where("consumer = ? AND state <> ?", c.Name(), stateDropped).
+		Where(c.db.Among("event_id"), c.db.List(asked)).Pluck("event_id", &ids).Error
 	if err != nil {
 		return nil, err
 	}
