@@ -124,17 +124,22 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 	if err != nil {
 		return nil, false, err
 	}
-	var kept map[string]bool
-	if !retry {
-		if kept, err = c.keptOf(conn, batch, all); err != nil {
-			return nil, false, err
-		}
+	kept, dropped, err := c.keptOf(conn, batch, all)
+	if err != nil {
+		return nil, false, err
 	}
-	var early []Envelope
+	if retry { // what was kept is what is tried
+		kept = nil
+	}
+	var early, passed []Envelope
 	for i, e := range batch {
 		cur := all[e.key()]
 		switch {
 		case cur.duplicate(e.Version) || kept[e.ID]:
+		case cur.next(e.Version) && dropped[e.ID]: // for good, so for a replay too
+			cur.advance(e.Version)
+			unblock = true
+			passed = append(passed, e)
 		case cur.next(e.Version):
 			if err := c.handle(ctx, e); err != nil {
 				return nil, false, &failure{index: i, cause: err}
@@ -163,6 +168,9 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 	}
 	if retry {
 		err = c.forget(conn, batch, all)
+	}
+	if err == nil && len(passed) > 0 {
+		err = c.unblock(conn, passed)
 	}
 	return applied, unblock, err
 }

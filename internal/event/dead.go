@@ -96,7 +96,8 @@ func (c *Consumer) DeadReplay(ctx context.Context, eventIDs ...string) (int64, e
 }
 
 // DeadDrop gives an event up for good: its effect will never happen at this
-// consumer, and what waits behind it goes on. reason and the last error stay on
+// consumer, on no replay either, and what waits behind it goes on. Only a Rebuild,
+// which copies what the log says, reads it. reason and the last error stay on
 // record. Only the first of an aggregate can be dropped.
 // Codes: NotFound, Invalid.
 func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {

@@ -69,9 +69,9 @@ func (c *Consumer) wait(conn *gorm.DB, early []Envelope) error {
 	return conn.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
 }
 
-// keptOf tells which events of a batch are in the inbox already. Only those of blocked
-// aggregates can be.
-func (c *Consumer) keptOf(conn *gorm.DB, batch []Envelope, all cursors) (map[string]bool, error) {
+// keptOf tells which events of a batch are in the inbox already, and which were given
+// up there before a replay. Only those of blocked aggregates can be.
+func (c *Consumer) keptOf(conn *gorm.DB, batch []Envelope, all cursors) (kept, dropped map[string]bool, err error) {
 	var asked []string
 	for _, e := range batch {
 		if all[e.key()].Blocked {
@@ -79,19 +79,23 @@ func (c *Consumer) keptOf(conn *gorm.DB, batch []Envelope, all cursors) (map[str
 		}
 	}
 	if len(asked) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var ids []string
-	err := conn.Model(&pending{}).Where("consumer = ? AND state <> ?", c.Name(), stateDropped).
-		Where(c.db.Among("event_id"), c.db.List(asked)).Pluck("event_id", &ids).Error
+	var rows []pending
+	err = conn.Select("event_id", "state").Where("consumer = ?", c.Name()).
+		Where(c.db.Among("event_id"), c.db.List(asked)).Find(&rows).Error
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	kept := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		kept[id] = true
+	kept, dropped = map[string]bool{}, map[string]bool{}
+	for _, p := range rows {
+		if p.State == stateDropped {
+			dropped[p.EventID] = true
+		} else {
+			kept[p.EventID] = true
+		}
 	}
-	return kept, nil
+	return kept, dropped, nil
 }
 
 // keep records that e failed, with the next attempt after a back-off, or parks
@@ -133,6 +137,7 @@ func (c *Consumer) keep(ctx context.Context, e Envelope, cause error) error {
 		return conn.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "consumer"}, {Name: "event_id"}},
 			DoUpdates: clause.AssignmentColumns([]string{"state", "attempts", "next_attempt_at", "reason"}),
+			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "inbox_pending.state <> ?", Vars: []any{stateDropped}}}},
 		}).Create(&p).Error
 	})
 	if err != nil {
@@ -162,13 +167,18 @@ func (c *Consumer) forget(conn *gorm.DB, batch []Envelope, all cursors) error {
 	return c.unblock(conn, batch)
 }
 
+// somethingWaits is the condition that a cursor's aggregate has something in the
+// inbox that its events have to do with: what waits, and what was dropped and lies
+// ahead since a replay has set the cursor back.
+const somethingWaits = `EXISTS (
+	SELECT 1 FROM inbox_pending AS p WHERE p.consumer = inbox_cursors.consumer AND p.topic = inbox_cursors.topic
+	AND p.aggregate_id = inbox_cursors.aggregate_id AND (p.state <> 'dropped' OR p.version > inbox_cursors.version))`
+
 // unblock tells the aggregates that have nothing left in the inbox.
 func (c *Consumer) unblock(conn *gorm.DB, batch []Envelope) error {
 	topics, aggregates := subjects(batch)
 	return conn.Exec(`UPDATE inbox_cursors SET blocked = ?
-		WHERE consumer = ? AND topic IN ? AND aggregate_id IN ? AND blocked AND NOT EXISTS (
-			SELECT 1 FROM inbox_pending AS p WHERE p.consumer = inbox_cursors.consumer AND p.topic = inbox_cursors.topic
-			AND p.aggregate_id = inbox_cursors.aggregate_id AND p.state <> 'dropped')`,
+		WHERE consumer = ? AND topic IN ? AND aggregate_id IN ? AND blocked AND NOT `+somethingWaits,
 		false, c.Name(), topics, aggregates).Error
 }
 

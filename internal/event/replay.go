@@ -85,8 +85,15 @@ func (c *Consumer) rewind(ctx context.Context, page []base, all bool) error {
 		if err := c.place(conn, back, passed); err != nil {
 			return err
 		}
-		return conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ? AND state <> ?",
+		err = conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ? AND state <> ?",
 			c.Name(), page[0].Topic, aggregates, stateDropped).Delete(&pending{}).Error
+		if err != nil {
+			return err
+		}
+		// What was dropped is left, and is to be seen when its turn comes.
+		return conn.Exec(`UPDATE inbox_cursors SET blocked = ?
+			WHERE consumer = ? AND topic = ? AND aggregate_id IN ? AND `+somethingWaits,
+			true, c.Name(), page[0].Topic, aggregates).Error
 	})
 	if err != nil {
 		return fmt.Errorf("set back the cursors of %s: %w", c.Name(), err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +96,66 @@ func TestReplayKeepsWhatIsOlderAndParked(t *testing.T) {
 		require.NoError(t, err)
 		b.drain(t)
 		require.Equal(t, upTo(3), s.effects(t, "a"))
+	})
+}
+
+// What a person gave up for good has no effect on a replay either, whether the event
+// before it goes well at once or not.
+func TestReplayLeavesOutWhatWasDropped(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.Version == 2 {
+				return errors.New("never")
+			}
+			return nil
+		})
+		for _, a := range []string{"a", "late"} {
+			b.publish(t, a, upTo(3)...)
+		}
+		b.drain(t)
+		dead, err := b.consumer.DeadList(ctx, 10)
+		require.NoError(t, err)
+		var given []string
+		for _, d := range dead {
+			if d.State == "parked" {
+				given = append(given, d.Event.ID)
+				require.NoError(t, b.consumer.DeadDrop(ctx, d.Event.ID, "sent by hand"))
+			}
+		}
+		require.Len(t, given, 2)
+		b.drain(t)
+
+		b.consumer.MaxAttempts = 10
+		var tried atomic.Bool
+		b.failing(func(m event.Meta) error {
+			if m.AggregateID == "late" && m.Version == 1 && tried.CompareAndSwap(false, true) {
+				return errors.New("not at once")
+			}
+			return nil
+		})
+		for range 2 {
+			s.forgetEffects(t)
+			_, err = b.bus.Replay(ctx, "target", time.Time{}, nil)
+			require.NoError(t, err)
+			require.Equal(t, []int64{1, 3}, s.effects(t, "a"))
+			require.Eventually(t, func() bool {
+				return b.consumer.RetryDue(ctx) == nil && len(s.effects(t, "late")) == 2
+			}, time.Minute, 10*time.Millisecond)
+			require.Equal(t, []int64{1, 3}, s.effects(t, "late"))
+			for _, id := range given {
+				gone, err := b.consumer.DeadShow(ctx, id)
+				require.NoError(t, err)
+				require.Equal(t, "dropped", gone.State)
+			}
+		}
+		b.publish(t, "a", 4)
+		b.publish(t, "late", 4)
+		b.drain(t)
+		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
+		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "late"))
 	})
 }
 

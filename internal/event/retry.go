@@ -138,12 +138,12 @@ func (c *Consumer) claimHeads(ctx context.Context) (heads []pending, taken claim
 }
 
 // runFrom gives the event at the head and those that follow it without a gap and
-// wait for nothing else.
+// wait for nothing else. Dropped ones are in it: a replay leaves them in the way.
 func (c *Consumer) runFrom(ctx context.Context, head pending) ([]Envelope, error) {
 	var rows []pending
 	err := c.db.Conn(ctx).
-		Where("consumer = ? AND topic = ? AND aggregate_id = ? AND version >= ? AND state <> ?",
-			c.Name(), head.Topic, head.AggregateID, head.Version, stateDropped).
+		Where("consumer = ? AND topic = ? AND aggregate_id = ? AND version >= ?",
+			c.Name(), head.Topic, head.AggregateID, head.Version).
 		Order("version").Limit(batchSize).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read pending events of %s: %w", c.Name(), err)
@@ -151,7 +151,8 @@ func (c *Consumer) runFrom(ctx context.Context, head pending) ([]Envelope, error
 	now := c.now()
 	var run []Envelope
 	for i, p := range rows {
-		if p.EventID != head.EventID && (p.State != statePending || p.NextAttemptAt.After(now) || p.Version > head.Version+int64(i)) {
+		waits := p.State == stateParked || p.State == statePending && p.NextAttemptAt.After(now)
+		if p.EventID != head.EventID && (waits || p.Version > head.Version+int64(i)) {
 			break
 		}
 		e, err := Decode([]byte(p.Envelope))
