@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -110,6 +111,10 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 		if err != nil {
 			return err
 		}
+		if p.State == stateDropped {
+			why, _, _ := strings.Cut(p.Reason, "\n") // a stack may follow
+			return fault.Invalid.Errorf("event %s was dropped already: %s", eventID, why)
+		}
 		d, err := p.dead()
 		if err != nil {
 			return err
@@ -119,7 +124,7 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 			return err
 		}
 		cur := all[d.Event.key()]
-		if p.State == stateDropped || !cur.next(p.Version) {
+		if !cur.next(p.Version) {
 			return fault.Invalid.Errorf("event %s is version %d, but version %d comes next for %s: begin with that",
 				eventID, p.Version, max(cur.Version, 0)+1, p.AggregateID)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
@@ -156,6 +157,10 @@ func TestDroppedEventLetsTheOthersGoOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "dropped", gone.State)
 		require.Equal(t, "the customer agreed; last error: never", gone.Reason)
+		again := b.consumer.DeadDrop(ctx, "a-2", "once more")
+		require.ErrorIs(t, again, fault.Invalid)
+		require.ErrorContains(t, again, "event a-2 was dropped already: the customer agreed")
+		require.NotContains(t, again.Error(), "begin with")
 		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 2, 4)))
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
 	})
