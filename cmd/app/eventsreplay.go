@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/banyan-tree/banyan/internal/event"
 )
 
 func eventsReplayCommand(s *settings) *cobra.Command {
@@ -25,6 +28,9 @@ once the new one has them all, it answers. Killed on the way, nothing is lost:
 the old index stays, and the half-built one is removed. With --from, what
 happened since then is written again into the index that there is.
 
+It needs the logs of all modules that the consumer listens to, so run it with these
+modules too.
+
 Of other consumers empty the tables first; new events wait for their turn. With
 --from, what waits behind an older event goes on waiting. Effects at modules that are
 no read models are kept from happening twice by their own rules.`,
@@ -36,12 +42,16 @@ no read models are kept from happening twice by their own rules.`,
 				return err
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				done := replayed{Consumer: to, Rebuilt: since.IsZero()}
-				if c := shop.Bus.Consumer(to); c == nil || c.Rebuild == nil {
-					done.Rebuilt = false
+				c, err := consumer(shop, to)
+				if err != nil {
+					return err
 				}
+				done := replayed{Consumer: to, Rebuilt: since.IsZero() && c.Rebuild != nil}
 				began := time.Now()
 				done.Events, err = shop.Bus.Replay(ctx, to, since, eventProgress(cmd.ErrOrStderr(), time.Now))
+				if errors.Is(err, event.ErrLogAway) {
+					return exit{exitUsage, err.Error()}
+				}
 				if err != nil {
 					return err
 				}

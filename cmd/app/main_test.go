@@ -14,6 +14,7 @@ import (
 func TestExecuteSaysWhy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
 	broken := filepath.Join(dir, "broken.yaml")
 	require.NoError(t, os.WriteFile(broken, []byte("currency: ["), 0o600))
 	for name, c := range map[string]struct {
@@ -26,11 +27,23 @@ func TestExecuteSaysWhy(t *testing.T) {
 		"a bad setting":          {[]string{"config", "show", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
 		"a bad setting, checked": {[]string{"config", "check", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
 		"a field is refused": {
-			[]string{"user", "grant", "nobody@example.com", "--data-dir", filepath.Join(dir, "data")}, exitFailed, "/password: ",
+			[]string{"user", "grant", "nobody@example.com", "--data-dir", data}, exitFailed, "/password: ",
+		},
+		"a replay to nobody": {[]string{"events", "replay", "--to", "nobody", "--data-dir", data}, exitUsage, `no consumer "nobody"`},
+		"a replay without the logs for it": {
+			append([]string{"events", "replay", "--to", "search", "--data-dir", data}, some("shipping,cart,orders,search")...),
+			exitUsage, "that of catalog, inventory, pricing;",
 		},
 	} {
 		var out, problems strings.Builder
 		require.Equal(t, c.code, execute(t.Context(), c.args, strings.NewReader(""), &out, &problems), name)
 		require.Contains(t, problems.String(), c.says, name)
+	}
+}
+
+// some are the settings of a process that runs some modules; its broker is not there.
+func some(modules string) []string {
+	return []string{
+		"--modules", modules, "--amqp-url", "amqp://nobody:nothing@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32),
 	}
 }

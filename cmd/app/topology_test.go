@@ -22,10 +22,7 @@ func TestTopologyIsOnRecord(t *testing.T) {
 func TestTopologyOfSomeModules(t *testing.T) {
 	t.Parallel()
 	var out, problems strings.Builder
-	code := execute(t.Context(), []string{
-		"topology", "--data-dir", t.TempDir(), "--modules", "shipping,cart",
-		"--amqp-url", "amqp://nobody:nothing@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32),
-	}, strings.NewReader(""), &out, &problems)
+	code := execute(t.Context(), append([]string{"topology", "--data-dir", t.TempDir()}, some("shipping,cart")...), strings.NewReader(""), &out, &problems)
 	require.Equal(t, exitOK, code, problems.String())
 	require.Contains(t, out.String(), "rpc.cart")
 	require.Contains(t, out.String(), "events.shipping")
@@ -65,10 +62,8 @@ func TestModuleWithoutAUser(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	require.NoError(t, os.WriteFile(file, []byte("shipping:x\n"), 0o600))
 	var out, problems strings.Builder
-	code := execute(t.Context(), []string{
-		"topology", "--data-dir", t.TempDir(), "--modules", "shipping,cart", "--amqp-users-file", file,
-		"--amqp-url", "amqp://nobody:nothing@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32),
-	}, strings.NewReader(""), &out, &problems)
+	code := execute(t.Context(), append([]string{"topology", "--data-dir", t.TempDir(), "--amqp-users-file", file}, some("shipping,cart")...),
+		strings.NewReader(""), &out, &problems)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, problems.String(), "amqp.users_file: there is no user cart")
 }

@@ -2,7 +2,10 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,6 +15,9 @@ import (
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
+// ErrLogAway is the refusal to replay a part of what a consumer listens to.
+var ErrLogAway = errors.New("a log that it needs is not in this process")
+
 // Replay delivers the events since an instant to one consumer again, from the
 // logs of all sources, so that a read model can be rebuilt: empty its tables
 // first. The consumer's cursors go back to before the first of these events;
@@ -20,11 +26,17 @@ import (
 // their turn. progress, if not nil, is told how far it is. It may be repeated
 // after a crash. It returns how many events were delivered. A consumer that has a
 // Rebuild is replayed into what that makes: its tables stay, and serve meanwhile.
-// Codes: NotFound for a consumer that is not there.
+// It is ErrLogAway where this process has not every log that the consumer needs: from
+// a part a read model with holes would be made. Codes: NotFound for a consumer that is
+// not there.
 func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, progress func(done, total int64)) (int64, error) {
 	c := b.Consumer(consumer)
 	if c == nil {
 		return 0, fault.NotFound.Errorf("no consumer is called %q", consumer)
+	}
+	if away := b.away(c); len(away) > 0 {
+		return 0, fmt.Errorf("replay to %s: %w: that of %s; run this where these modules run as well (the setting modules)",
+			consumer, ErrLogAway, strings.Join(away, ", "))
 	}
 	if c.Rebuild != nil {
 		return b.rebuild(ctx, c, since, progress)
@@ -58,6 +70,20 @@ func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, prog
 	}
 	raise(c.wake)
 	return done, nil
+}
+
+// away are the modules that c listens to and whose logs are not among the sources. A
+// topic begins with the module that publishes it.
+func (b *Bus) away(c *Consumer) []string {
+	var modules []string
+	for _, topic := range c.topics {
+		owner, _, _ := strings.Cut(topic, ".")
+		if !slices.ContainsFunc(b.sources, func(r *relay) bool { return r.outbox.Module() == owner }) {
+			modules = append(modules, owner)
+		}
+	}
+	slices.Sort(modules)
+	return slices.Compact(modules)
 }
 
 // rewind sets cursors back to before the given events, and empties the inbox of

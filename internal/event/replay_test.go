@@ -182,6 +182,24 @@ func TestReplaySkipsNothingOfAnAggregateThatIsNew(t *testing.T) {
 	})
 }
 
+// A process without the logs of some publishers has a part of what happened: it
+// delivers nothing of it, rather than leave a read model with holes.
+func TestReplayNeedsEveryLog(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		b.publish(t, "a", upTo(3)...)
+		b.drain(t)
+		elsewhere := event.Define[counted]("elsewhere.thing", "elsewhere.happened")
+		event.On(b.consumer, elsewhere, func(context.Context, event.Meta, counted) error { return nil })
+		_, err := b.bus.Replay(t.Context(), "target", time.Time{}, nil)
+		require.ErrorIs(t, err, event.ErrLogAway)
+		require.ErrorContains(t, err, "target")
+		require.ErrorContains(t, err, "that of elsewhere;")
+		require.NotContains(t, err.Error(), "source")
+		require.Equal(t, upTo(3), s.effects(t, "a"), "nothing was delivered")
+	})
+}
+
 func TestReplayBesideTrafficLosesAndDoublesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s shop) {
 		b := s.instance(t)

@@ -23,8 +23,8 @@ type counted struct {
 }
 
 var (
-	happened = event.Define[counted]("shop.thing", "shop.happened")
-	other    = event.Define[counted]("shop.thing", "shop.happened_otherwise")
+	happened = event.Define[counted]("source.thing", "shop.happened")
+	other    = event.Define[counted]("source.thing", "shop.happened_otherwise")
 )
 
 const effects = `CREATE TABLE IF NOT EXISTS effects (seq %s, aggregate text NOT NULL, version bigint NOT NULL)`

@@ -324,6 +324,33 @@ func TestReplayFromAnInstantRepairs(t *testing.T) {
 	})
 }
 
+// A process without the logs of the owners cannot build an index: an empty one would
+// take the place of what there is.
+func TestNoIndexIsBuiltWithoutTheLogs(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		m := openMarket(t, open)
+		m.fill(t, 10)
+		m.drain(t)
+		want := m.answers(t)
+		for _, has := range [][]string{nil, {"catalog", "pricing"}} {
+			part, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+			require.NoError(t, err)
+			for _, owner := range has {
+				part.Source(m.outbox[owner])
+			}
+			part.Subscribe(m.Consumer)
+			for _, since := range []time.Time{{}, clock.System().Add(-time.Hour)} {
+				_, err = part.Replay(t.Context(), "search", since, nil)
+				require.ErrorIs(t, err, event.ErrLogAway)
+				require.ErrorContains(t, err, "inventory")
+				require.Equal(t, want, m.answers(t))
+				require.Equal(t, map[string]int{"live": 1}, m.generations(t))
+			}
+		}
+	})
+}
+
 // Nothing is lost with the tables: a module that finds none makes them anew and
 // reads the log.
 func TestDroppedTablesComeBackFromTheLog(t *testing.T) {
