@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/config"
 )
 
 // A command that cannot do its work says why, and scripts can tell from its exit
@@ -45,5 +47,37 @@ func TestExecuteSaysWhy(t *testing.T) {
 func some(modules string) []string {
 	return []string{
 		"--modules", modules, "--amqp-url", "amqp://nobody:nothing@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32),
+		"--identity-issuer", "http://shop.example",
 	}
+}
+
+// The processes of docs/rabbitmq.md start with what the page sets.
+func TestSettingsOfThePageOnRabbitMQ(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/rabbitmq.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(page), "```sh\n")
+	require.True(t, found)
+	block, _, _ = strings.Cut(block, "```")
+	flags := map[string]string{}
+	for _, key := range config.Keys() {
+		flags[key.Env] = key.Flag
+	}
+	var set []string
+	checked := 0
+	for line := range strings.Lines(block) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
+		if export, found := strings.CutPrefix(line, "export "); found {
+			name, value, _ := strings.Cut(strings.TrimSpace(export), "=")
+			require.Contains(t, flags, name)
+			set = append(set, "--"+flags[name], strings.ReplaceAll(value, "$(openssl rand -hex 32)", strings.Repeat("k", 64)))
+		}
+		if serve, found := strings.CutPrefix(line, "app serve"); found {
+			var out, problems strings.Builder
+			args := append(append([]string{"config", "check"}, set...), strings.Fields(serve)...)
+			require.Equal(t, exitOK, execute(t.Context(), args, strings.NewReader(""), &out, &problems), "%s\n%s", line, problems.String())
+			checked++
+		}
+	}
+	require.Equal(t, 4, checked)
 }

@@ -83,8 +83,12 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 				}
 			}
 		}
-		if i := slices.IndexFunc(modules, func(m string) bool { return !cfg.Runs(m) }); known && i >= 0 && cfg.AMQP.URL == "" {
-			add("modules", "%s is left out, but without amqp.url nothing reaches it in another process; set that, or run all", modules[i])
+		if i := slices.IndexFunc(modules, func(m string) bool { return !cfg.Runs(m) }); known && i >= 0 {
+			if cfg.AMQP.URL == "" {
+				add("modules", "%s is left out, but without amqp.url nothing reaches it in another process; set that, or run all", modules[i])
+			} else if cfg.Identity.Issuer == "" {
+				add("identity.issuer", "is needed where other processes run a part of the shop (%s is left out here): the URL under which clients reach the shop, the same in every process", modules[i])
+			}
 		}
 	}
 	if cfg.HTTP.Addr == cfg.Ops.Addr && !strings.HasSuffix(cfg.Ops.Addr, ":0") {

@@ -129,7 +129,7 @@ type Payments struct {
 
 // Identity is about tokens.
 type Identity struct {
-	Issuer string `koanf:"issuer" validate:"omitempty,http_url" doc:"Issuer URL in access tokens, as clients reach the shop. Empty: http:// and http.addr."`
+	Issuer string `koanf:"issuer" validate:"omitempty,http_url" doc:"Issuer URL in access tokens, as clients reach the shop; the same in every process of it, and needed where there are several. Empty: http:// and http.addr."`
 }
 
 // Boundaries is the guard between the modules' tables.

@@ -58,7 +58,7 @@ events:
 `)
 	cfg, err := Load(Options{
 		File:    path,
-		Environ: []string{"BANYAN_AMQP_URL=amqp://u:p@h/", "BANYAN_PORTS_SIGNING_KEY=0123456789abcdef0123456789abcdef", "BANYAN_HTTP_ADDR=127.0.0.1:11", "BANYAN_OPS_ADDR=127.0.0.1:12", "BANYAN_CURRENCY=", "BANYAN_TEST_X=1", "BANYAN_BENCH_Y=1", "BANYAN_HTTP_BODY_LIMIT=2MiB"},
+		Environ: []string{"BANYAN_AMQP_URL=amqp://u:p@h/", "BANYAN_PORTS_SIGNING_KEY=0123456789abcdef0123456789abcdef", "BANYAN_IDENTITY_ISSUER=https://shop.example", "BANYAN_HTTP_ADDR=127.0.0.1:11", "BANYAN_OPS_ADDR=127.0.0.1:12", "BANYAN_CURRENCY=", "BANYAN_TEST_X=1", "BANYAN_BENCH_Y=1", "BANYAN_HTTP_BODY_LIMIT=2MiB"},
 		Flags:   map[string]string{"http.addr": "127.0.0.1:21"},
 		Modules: []string{"orders", "cart", "search"},
 	})
@@ -167,6 +167,14 @@ func TestSettingsThatNeedEachOther(t *testing.T) {
 
 	_, err = Load(Options{Environ: []string{"BANYAN_MODULES=orders"}, Modules: []string{"orders", "cart"}})
 	require.ErrorContains(t, err, "BANYAN_MODULES: modules: cart is left out, but without amqp.url nothing reaches it")
+
+	// Each process would sign in its own name, and believe no token of another's.
+	part := []string{"BANYAN_MODULES=orders", "BANYAN_AMQP_URL=amqp://u:p@h/", "BANYAN_PORTS_SIGNING_KEY=0123456789abcdef0123456789abcdef"}
+	require.Equal(t, []string{
+		"default: identity.issuer: is needed where other processes run a part of the shop (cart is left out here): the URL under which clients reach the shop, the same in every process",
+	}, problems(t, Options{Environ: part, Modules: []string{"orders", "cart"}}))
+	_, err = Load(Options{Environ: append(part, "BANYAN_IDENTITY_ISSUER=https://shop.example"), Modules: []string{"orders", "cart"}})
+	require.NoError(t, err)
 }
 
 func TestNamedFileMustExist(t *testing.T) {
