@@ -74,6 +74,11 @@ func (s *settings) open(cmd *cobra.Command) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(cmd, cfg)
+}
+
+// openWith is open with these settings.
+func openWith(cmd *cobra.Command, cfg config.Config) (*shop, error) {
 	level := cfg.Log.Level
 	if level == "info" || level == "debug" {
 		level = "warn"

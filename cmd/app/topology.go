@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/rabbit"
 )
 
@@ -52,7 +55,8 @@ func topologyUsersCommand(s *settings) *cobra.Command {
 prints RabbitMQ's definitions: a virtual host, the exchange of events, and each user
 with its rights. A user with a module's name may make, fill and empty the module's
 own queues, read the streams of the modules it listens to, publish events of its own
-topics, and call others. Any other user may only call. Nothing else is allowed.
+topics, and call others. Any other user may only call. Nothing else is allowed. All
+modules are taken, whichever the setting "modules" names.
 
 It needs no broker. Load what it prints with load_definitions in rabbitmq.conf, or by
 rabbitmqctl import_definitions.`,
@@ -63,13 +67,40 @@ rabbitmqctl import_definitions.`,
 			if err != nil {
 				return badSettings{err}
 			}
-			return s.with(cmd, func(_ context.Context, shop *shop) error {
-				return printJSON(cmd.OutOrStdout(), users.Define(vhost, moduleNames(), shop.topology()))
-			})
+			cfg, err := s.load(cmd)
+			if err != nil {
+				return err
+			}
+			topology, err := wholeTopology(cmd, cfg)
+			if err != nil {
+				return err
+			}
+			return printJSON(cmd.OutOrStdout(), users.Define(vhost, moduleNames(), topology))
 		},
 	}
 	cmd.Flags().StringVar(&vhost, "vhost", "shop", "virtual host that the shop has on the broker")
 	return cmd
+}
+
+// wholeTopology is that of all modules, whichever this process runs: who is left out
+// would lose every right. It is read off modules without a broker, on data that are
+// thrown away, since those of a module may be elsewhere.
+func wholeTopology(cmd *cobra.Command, cfg config.Config) (_ rabbit.Topology, err error) {
+	if err := os.MkdirAll(cfg.Data.Dir, 0o700); err != nil {
+		return rabbit.Topology{}, fmt.Errorf("data.dir: %w", err)
+	}
+	dir, err := os.MkdirTemp(cfg.Data.Dir, "topology-")
+	if err != nil {
+		return rabbit.Topology{}, fmt.Errorf("data.dir: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	cfg.Modules, cfg.AMQP, cfg.Data.Dir, cfg.Database.URL = []string{"all"}, config.AMQP{}, dir, ""
+	shop, err := openWith(cmd, cfg)
+	if err != nil {
+		return rabbit.Topology{}, err
+	}
+	defer shop.close()
+	return shop.topology(), nil
 }
 
 // topology of the modules of this process.

@@ -41,6 +41,24 @@ func TestComposeUsersAreFresh(t *testing.T) {
 	require.Equal(t, string(recorded), out.String(), "run: ./bin/app topology users deploy/compose/broker-users >deploy/compose/definitions.json")
 }
 
+// Rights are those of all modules, whichever run in the process that is asked: who
+// was left out would lose theirs.
+func TestTopologyUsersOfSomeModules(t *testing.T) {
+	t.Parallel()
+	file, data := "../../deploy/compose/broker-users", t.TempDir()
+	few := filepath.Join(data, "few")
+	require.NoError(t, os.WriteFile(few, []byte("shipping:x\ncart:x\n"), 0o600))
+	var out, problems strings.Builder
+	args := append([]string{"topology", "users", file, "--data-dir", data, "--amqp-users-file", few}, some("shipping,cart")...)
+	require.Equal(t, exitOK, execute(t.Context(), args, strings.NewReader(""), &out, &problems), problems.String())
+	recorded, err := os.ReadFile("../../deploy/compose/definitions.json")
+	require.NoError(t, err)
+	require.Equal(t, string(recorded), out.String())
+	left, err := os.ReadDir(data)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "it makes no data of modules that run elsewhere")
+}
+
 func TestTopologyUsersOfABadFile(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
