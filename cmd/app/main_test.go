@@ -29,7 +29,13 @@ func TestExecuteSaysWhy(t *testing.T) {
 		"a bad setting":          {[]string{"config", "show", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
 		"a bad setting, checked": {[]string{"config", "check", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
 		"a field is refused": {
-			[]string{"user", "grant", "nobody@example.com", "--data-dir", data}, exitFailed, "/password: ",
+			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--data-dir", data}, exitFailed, "/password: ",
+		},
+		"no role":       {[]string{"user", "grant", "nobody@example.com", "--data-dir", data}, exitUsage, `"role"`},
+		"no role given": {[]string{"user", "grant", "nobody@example.com", "--role", "", "--data-dir", data}, exitUsage, "--role"},
+		"no password, though one was announced": {
+			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--password-stdin", "--data-dir", data},
+			exitUsage, "the standard input has no password in its first line",
 		},
 		"a replay to nobody": {[]string{"events", "replay", "--to", "nobody", "--data-dir", data}, exitUsage, `no consumer "nobody"`},
 		"a replay without the logs for it": {
@@ -37,9 +43,11 @@ func TestExecuteSaysWhy(t *testing.T) {
 			exitUsage, "that of catalog, inventory, pricing;",
 		},
 	} {
-		var out, problems strings.Builder
-		require.Equal(t, c.code, execute(t.Context(), c.args, strings.NewReader(""), &out, &problems), name)
-		require.Contains(t, problems.String(), c.says, name)
+		t.Run(name, func(t *testing.T) {
+			var out, problems strings.Builder
+			require.Equal(t, c.code, execute(t.Context(), c.args, strings.NewReader("\n"), &out, &problems), problems.String())
+			require.Contains(t, problems.String(), c.says)
+		})
 	}
 }
 

@@ -33,11 +33,15 @@ func userGrantCommand(s *settings) *cobra.Command {
 		Use:   "grant EMAIL",
 		Short: "Make sure a user exists and has these roles",
 		Long: `Grant gives a user roles, and makes the user when there is none with this
-e-mail. With --password-stdin the password is set to the first line of the
-standard input; a new user needs one. Repeating it changes nothing.`,
-		Example: "  echo 'a long password' | app user grant anna@example.com --role staff --password-stdin\n  app user grant anna@example.com --role admin",
+e-mail. It takes none away: to set only a password, name a role that the user has.
+With --password-stdin the password is set to the first line of the standard input;
+a new user needs one. Repeating it changes nothing.`,
+		Example: "  echo 'a long password' | app user grant anna@example.com --role staff --password-stdin\n  app user grant anna@example.com --role admin\n  app user grant carl@example.com --role customer --password-stdin <password",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(roles) == 0 {
+				return exit{exitUsage, "--role names no role: give customer, staff or admin"}
+			}
 			known := []string{port.RoleCustomer, port.RoleStaff, port.RoleAdmin}
 			for _, role := range roles {
 				if !slices.Contains(known, role) {
@@ -51,6 +55,9 @@ standard input; a new user needs one. Repeating it changes nothing.`,
 					return fmt.Errorf("read the password from the standard input: %w", err)
 				}
 				req.Password = strings.TrimRight(line, "\r\n")
+				if req.Password == "" {
+					return exit{exitUsage, "the standard input has no password in its first line: write one there, or leave out --password-stdin"}
+				}
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				user, err := shop.contracts.identity.GrantRoles(operator(ctx), req)
@@ -65,10 +72,11 @@ standard input; a new user needs one. Repeating it changes nothing.`,
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&roles, "role", []string{port.RoleStaff}, "role to give: customer, staff or admin; may be repeated")
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "role to give: customer, staff or admin; may be repeated")
 	cmd.Flags().StringVar(&name, "name", "", "name of a new user")
 	cmd.Flags().BoolVar(&setPassword, "password-stdin", false, "set the password to the first line of the standard input")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = cmd.MarkFlagRequired("role")
 	return cmd
 }
 
