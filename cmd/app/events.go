@@ -40,6 +40,9 @@ func eventsListCommand(s *settings) *cobra.Command {
 			if f.Until, err = instant("--until", until); err != nil {
 				return err
 			}
+			if err := checkLimit(f.Limit, 1000); err != nil {
+				return err
+			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				logged, err := listEvents(ctx, shop.Bus, from, f)
 				if err != nil {
@@ -125,4 +128,12 @@ func instant(flag, text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, exit{exitUsage, fmt.Sprintf("%s %q: write a day (2026-01-31) or an instant (2026-01-31T12:00:00Z)", flag, strings.TrimSpace(text))}
+}
+
+// checkLimit refuses a --limit that cannot be kept.
+func checkLimit(limit, most int) error {
+	if limit < 1 || limit > most {
+		return exit{exitUsage, fmt.Sprintf("--limit %d: give 1 to %d", limit, most)}
+	}
+	return nil
 }

@@ -35,6 +35,9 @@ func deadListCommand(s *settings) *cobra.Command {
 		Example: "  app events dead list",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit, deadLooked); err != nil {
+				return err
+			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				all := []event.Dead{}
 				for _, c := range shop.Bus.Consumers() {
@@ -56,7 +59,7 @@ func deadListCommand(s *settings) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many of each consumer")
+	cmd.Flags().IntVar(&limit, "limit", 100, fmt.Sprintf("at most this many of each consumer, 1 to %d", deadLooked))
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

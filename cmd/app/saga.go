@@ -45,9 +45,12 @@ func sagaListCommand(s *settings) *cobra.Command {
 			for _, name := range statuses {
 				status := saga.Status(name)
 				if !slices.Contains(saga.Statuses, status) {
-					return fmt.Errorf("--status: there is no %q: give %s", name, statusNames())
+					return exit{exitUsage, fmt.Sprintf("--status: there is no %q: give %s", name, statusNames())}
 				}
 				filter.Statuses = append(filter.Statuses, status)
+			}
+			if err := checkLimit(filter.Limit, 500); err != nil {
+				return err
 			}
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
 				infos, err := sagas(shop.Sagas).list(ctx, filter)

@@ -14,7 +14,7 @@ import (
 // everywhere, so together they are as one.
 type sagas []*saga.Engine
 
-// list gives sagas of all modules, by id.
+// list gives sagas of all modules, by id, and no more than f.Limit, which is 1 to 500.
 func (s sagas) list(ctx context.Context, f saga.Filter) ([]saga.Info, error) {
 	var all []saga.Info
 	for _, engine := range s {
@@ -25,11 +25,7 @@ func (s sagas) list(ctx context.Context, f saga.Filter) ([]saga.Info, error) {
 		all = append(all, infos...)
 	}
 	slices.SortFunc(all, func(a, b saga.Info) int { return cmp.Compare(a.ID, b.ID) })
-	limit := f.Limit
-	if limit < 1 || limit > 500 {
-		limit = 50
-	}
-	return all[:min(len(all), limit)], nil
+	return all[:min(len(all), f.Limit)], nil
 }
 
 // find gives a saga and the engine that runs it. Codes: fault.NotFound.
