@@ -34,11 +34,48 @@ func TestAuditTellsEachViolation(t *testing.T) {
 	requireGolden(t, "audit.txt", b.String())
 }
 
-// An audit with a hole in it must not pass for one without.
+// An audit with a hole in it must not pass for one without; what the others found is
+// told all the same.
 func TestAuditFailsWhereACheckCannotRun(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the database is gone")
-	_, err := runAudit(t.Context(), []audit.Check{{Rule: "a.b", Run: func(context.Context, func(string, string)) (int, error) { return 0, gone }}}, func(string, int) {})
+	found := audit.Check{Rule: "money.adds_up", Run: func(_ context.Context, report func(string, string)) (int, error) {
+		report("order 1", "charged twice")
+		return 1, nil
+	}}
+	cannot := audit.Check{Rule: "a.b", Run: func(_ context.Context, report func(string, string)) (int, error) {
+		report("order 2", "seen before it went away")
+		return 0, gone
+	}}
+	report, err := runAudit(t.Context(), []audit.Check{found, cannot, found}, func(string, int) {})
 	require.ErrorIs(t, err, gone)
-	require.ErrorContains(t, err, "a.b")
+	require.ErrorContains(t, err, "check a.b: ")
+	require.Len(t, report.Checks, 2)
+	require.Len(t, report.Findings, 3)
+	require.Equal(t, []hole{{Rule: "a.b", Reason: "the database is gone"}}, report.NotChecked)
+	var b strings.Builder
+	require.NoError(t, report.print(&b))
+	require.Contains(t, b.String(), "order 1: charged twice")
+	require.Contains(t, b.String(), "\nNot checked: a.b\n")
+
+	report, err = runAudit(t.Context(), []audit.Check{cannot}, func(string, int) {})
+	require.Error(t, err)
+	report.Findings = nil
+	b.Reset()
+	require.NoError(t, report.print(&b))
+	require.Contains(t, b.String(), "No violation found in what was checked.")
+}
+
+// Where the time is over, the checks that were not begun are told as well.
+func TestAuditWhoseTimeIsOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	last := audit.Check{Rule: "a.b", Run: func(context.Context, func(string, string)) (int, error) {
+		cancel()
+		return 1, nil
+	}}
+	report, err := runAudit(ctx, []audit.Check{last, last, last}, func(string, int) {})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, report.Checks, 1)
+	require.Len(t, report.NotChecked, 2)
 }

@@ -43,6 +43,7 @@ func TestExecuteSaysWhy(t *testing.T) {
 		"no dead event":          {[]string{"events", "dead", "list", "--limit", "0", "--data-dir", data}, exitUsage, "--limit 0: give 1 to 10000"},
 		"too many sagas":         {[]string{"saga", "list", "--limit", "1000", "--data-dir", data}, exitUsage, "--limit 1000: give 1 to 500"},
 		"sagas of no such state": {[]string{"saga", "list", "--status", "paused", "--data-dir", data}, exitUsage, `--status: there is no "paused": give running`},
+		"an audit without time":  {[]string{"audit", "--timeout", "1ns", "--data-dir", data}, exitFailed, "raise --timeout"},
 		"a replay to nobody":     {[]string{"events", "replay", "--to", "nobody", "--data-dir", data}, exitUsage, `no consumer "nobody"`},
 		"a replay without the logs for it": {
 			append([]string{"events", "replay", "--to", "search", "--data-dir", data}, some("shipping,cart,orders,search")...),
