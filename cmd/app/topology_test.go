@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/rabbit"
 )
 
 // What stands on the broker is on record: a change is seen in review, because a
@@ -39,6 +43,21 @@ func TestComposeUsersAreFresh(t *testing.T) {
 	recorded, err := os.ReadFile("../../deploy/compose/definitions.json")
 	require.NoError(t, err)
 	require.Equal(t, string(recorded), out.String(), "run: ./bin/app topology users deploy/compose/broker-users >deploy/compose/definitions.json")
+}
+
+// Who logs in to the broker by an address of docker-compose.yml is one of these users,
+// and the password can be set where those in the file are.
+func TestComposeLogsInAsTheseUsers(t *testing.T) {
+	t.Parallel()
+	users, err := rabbit.ReadUsers("../../deploy/compose/broker-users")
+	require.NoError(t, err)
+	compose, err := os.ReadFile("../../docker-compose.yml")
+	require.NoError(t, err)
+	logins := regexp.MustCompile(`amqp://([^:]+):(.*)@`).FindAllStringSubmatch(string(compose), -1)
+	require.Len(t, logins, 2)
+	for _, login := range logins {
+		require.Equal(t, fmt.Sprintf("${BANYAN_%s_BROKER_PASSWORD:-%s}", strings.ToUpper(login[1]), users[login[1]]), login[2])
+	}
 }
 
 // Rights are those of all modules, whichever run in the process that is asked: who
