@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/telemetry"
+	"github.com/banyan-tree/banyan/modules/payments/sandbox"
 )
 
 func migrateCommand(s *settings) *cobra.Command {
@@ -18,8 +21,12 @@ func migrateCommand(s *settings) *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the tables of every module up to date",
 		Long: `Migrate applies what is missing, module by module, each under a lock, so that
-several instances may start at once. "app serve" does the same when it starts. A
-database that a newer binary has brought further is left as it is.`,
+several instances may start at once. "app serve" does the same when it starts, for
+the same modules: those that the setting "modules" names, and the payment sandbox
+where it runs. A database that a newer binary has brought further is left as it is.
+
+With --status nothing is applied. Where a module has nothing yet, its empty file, or
+role and schema, is made all the same, with the tables that count versions.`,
 		Example: "  app migrate --status\n  app migrate",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +43,7 @@ database that a newer binary has brought further is left as it is.`,
 				return err
 			}
 			defer func() { _ = cluster.Close() }()
-			rows, err := migrateAll(cmd.Context(), cluster, status)
+			rows, err := migrateAll(cmd.Context(), cluster, keeps(cfg), status)
 			if err != nil {
 				return err
 			}
@@ -64,9 +71,18 @@ type migrationRow struct {
 	Pending int    `json:"pending"`
 }
 
-func migrateAll(ctx context.Context, cluster *database.Cluster, onlyStatus bool) ([]migrationRow, error) {
+// keeps are those whose tables a process with these settings has.
+func keeps(cfg config.Config) []module {
+	here := slices.DeleteFunc(slices.Clone(modules), func(m module) bool { return !cfg.Runs(m.name) })
+	if sandboxed(cfg) {
+		here = append(here, module{name: "sandbox", weight: sandboxWeight, migrations: sandbox.Migrations})
+	}
+	return here
+}
+
+func migrateAll(ctx context.Context, cluster *database.Cluster, here []module, onlyStatus bool) ([]migrationRow, error) {
 	rows := []migrationRow{}
-	for _, m := range modules {
+	for _, m := range here {
 		db, err := cluster.Module(ctx, m.name, m.weight)
 		if err != nil {
 			return nil, fmt.Errorf("open the data of %s: %w", m.name, err)

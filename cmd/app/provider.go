@@ -34,11 +34,10 @@ type provider struct {
 // one from the settings, else a sandbox of this process on its own tables. Where
 // payments has moved out, the sandbox can stay: a provider does not move along.
 func (s *shop) openProvider(ctx context.Context) error {
-	if !s.charges() && !bool(s.cfg.Payments.Sandbox) {
-		return nil
-	}
 	if url := s.cfg.Payments.ProviderURL; url != "" {
 		s.provider = paymentsmodule.Provider{BaseURL: url, APIKey: s.cfg.Payments.APIKey, WebhookSecret: s.cfg.Payments.WebhookSecret}
+	}
+	if !sandboxed(s.cfg) {
 		return nil
 	}
 	db, err := s.Data(ctx, "sandbox", sandboxWeight, sandbox.Migrations())

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/host"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -155,8 +156,11 @@ func (s *shop) sells() bool {
 
 func (s *shop) opensAccounts() bool { return s.cfg.Runs("identity") }
 
-// charges tells whether this process talks to the payment provider.
-func (s *shop) charges() bool { return s.cfg.Runs("payments") }
+// sandboxed tells whether a process runs the payment sandbox: where payments runs, or
+// has left it behind, and no other provider is named.
+func sandboxed(cfg config.Config) bool {
+	return cfg.Payments.ProviderURL == "" && (cfg.Runs("payments") || bool(cfg.Payments.Sandbox))
+}
 
 // connect makes the calling ends. They answer Unavailable until the module
 // behind them is routed.
