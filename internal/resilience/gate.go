@@ -80,6 +80,19 @@ func (g *Gate) register(reg prometheus.Registerer) (err error) {
 	)
 }
 
+// Look tells whether there is room to wait for a turn, for who has something to do
+// before. Error: ErrQueueFull.
+func (g *Gate) Look() error {
+	g.mu.Lock()
+	full := g.queue.Len() >= g.cfg.Queue
+	g.mu.Unlock()
+	if full {
+		g.count(ErrQueueFull)
+		return ErrQueueFull
+	}
+	return nil
+}
+
 // Enter waits for a turn. leave, which may be called twice, gives the place to the
 // next; so does Rest with the context that Enter gives. Errors: ErrQueueFull,
 // ErrWaited, or what ended ctx.

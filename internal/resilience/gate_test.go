@@ -77,6 +77,7 @@ func TestGateQueueIsBounded(t *testing.T) {
 	g := gate(t, resilience.GateConfig{Places: 1, Queue: 2, Wait: time.Minute})
 	_, leave, err := g.Enter(t.Context())
 	require.NoError(t, err)
+	require.NoError(t, g.Look())
 	results := make(chan error, 3)
 	for range 3 {
 		go func() {
@@ -88,6 +89,7 @@ func TestGateQueueIsBounded(t *testing.T) {
 		}()
 	}
 	require.ErrorIs(t, <-results, resilience.ErrQueueFull)
+	require.ErrorIs(t, g.Look(), resilience.ErrQueueFull)
 	leave()
 	require.NoError(t, <-results)
 	require.NoError(t, <-results)

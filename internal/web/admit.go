@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -18,6 +19,8 @@ var Overloaded = fault.Define("server.overloaded", fault.KindUnavailable)
 // Admission bounds how many requests are at work at a time, for each of three
 // classes on its own: reads, writes, and what moves money or stock. So a rush for
 // one leaves places for the others. Plain handlers, such as health, are always let in.
+// To wait for a client is no work: a body is read before its turn, and an answer is
+// sent after it. What is large is bounded: see ahead, largeBodies and mostSending.
 type Admission struct {
 	Off      bool
 	InFlight int           // requests of a class at work; 64
@@ -65,16 +68,29 @@ func (s *Server) makeGates() error {
 	return nil
 }
 
+// hopeless refuses who would be refused whatever they send, before it is read.
+// Code: Overloaded.
+func (s *Server) hopeless(e *endpoint) error {
+	gate := s.gates[e.class()]
+	if gate == nil {
+		return nil
+	}
+	if e.Prelude && s.cfg.Admission.Pressed != nil && s.cfg.Admission.Pressed() {
+		return overloaded(gate.TurnAway())
+	}
+	if err := gate.Look(); err != nil {
+		return overloaded(err)
+	}
+	return nil
+}
+
 // admitted lets a request in, before anything is spent on it: its token is not
-// verified and its body not read. Codes: Overloaded; Canceled for a client that
+// verified and its body not parsed. Codes: Overloaded; Canceled for a client that
 // has gone, DeadlineExceeded.
 func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Context, leave func(), err error) {
 	gate := s.gates[e.class()]
 	if gate == nil {
 		return ctx, func() {}, nil
-	}
-	if e.Prelude && s.cfg.Admission.Pressed != nil && s.cfg.Admission.Pressed() {
-		return nil, nil, overloaded(gate.TurnAway())
 	}
 	inside, leave, err = gate.Enter(ctx)
 	if err == nil {
@@ -85,6 +101,15 @@ func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Cont
 	}
 	return nil, nil, overloaded(err)
 }
+
+// largeBodies is how many bodies that are larger than ahead are read at a time: a
+// quarter of the places of one class, so that slow ones leave the others free.
+func (a Admission) largeBodies() int { return max(1, cmp.Or(a.InFlight, 64)/4) }
+
+// mostSending is how many bytes of answers may be on their way to clients without
+// a place. Above it an answer keeps its place until it is taken, so that clients
+// that are slow cannot fill the memory.
+const mostSending = 128 << 20
 
 func overloaded(why error) error {
 	// Not all at the same time again.

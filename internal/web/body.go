@@ -19,8 +19,9 @@ import (
 var TooLarge = fault.Define("body.too_large", fault.KindTooLarge)
 
 const (
-	maxDepth  = 64     // how deep objects and lists may nest in a body
-	maxValues = 50_000 // values of all kinds in a body; each costs some 100 bytes
+	ahead     = 64 << 10 // bytes of a body that are read before anything is known of its sender
+	maxDepth  = 64       // how deep objects and lists may nest in a body
+	maxValues = 50_000   // values of all kinds in a body; each costs some 100 bytes
 )
 
 // asksInVain tells whether a client waits to be told that it may send a body over
@@ -33,8 +34,47 @@ func tooLarge(limit int64) error {
 	return TooLarge.Errorf("the body is over its limit of %d bytes", limit)
 }
 
-// readBody reads and parses a JSON body. Codes: Malformed, TooLarge.
-func readBody(r *http.Request) (raw []byte, body any, err error) {
+// readAhead reads the start of a body, which is all of most, for a request that has
+// no place yet. Codes: Malformed, TooLarge.
+func (s *Server) readAhead(e *endpoint, r *http.Request) ([]byte, error) {
+	if e.in.body == nil || asksInVain(r, s.cfg.BodyLimit) {
+		return nil, nil
+	}
+	return receive(io.LimitReader(r.Body, ahead+1))
+}
+
+// readRest reads what is left of a large body. Codes: Malformed, TooLarge, Overloaded.
+func (s *Server) readRest(r *http.Request, start []byte) ([]byte, error) {
+	if len(start) <= ahead {
+		return start, nil
+	}
+	select {
+	case s.large <- struct{}{}:
+		defer func() { <-s.large }()
+	default:
+		return nil, overloaded(errManyLarge)
+	}
+	rest, err := receive(r.Body)
+	return append(start, rest...), err
+}
+
+var errManyLarge = errors.New("as many large bodies are being read as may be")
+
+func receive(r io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(r)
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge(over.Limit)
+	case err != nil:
+		return nil, fault.Malformed.Wrap(err, "the body ended early")
+	}
+	return raw, nil
+}
+
+// readBody reads and parses a JSON body that begins with start. Codes: Malformed,
+// TooLarge, Overloaded.
+func (s *Server) readBody(r *http.Request, start []byte) (raw []byte, body any, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, nil, fault.Malformed.Errorf("the body must be JSON: send Content-Type: application/json")
@@ -42,13 +82,8 @@ func readBody(r *http.Request) (raw []byte, body any, err error) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, nil, malformed("header/Content-Encoding", "must be left out: send the body as it is, not compressed")
 	}
-	raw, err = io.ReadAll(r.Body)
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, nil, tooLarge(over.Limit)
-	case err != nil:
-		return nil, nil, fault.Malformed.Wrap(err, "the body ended early")
+	if raw, err = s.readRest(r, start); err != nil {
+		return nil, nil, err
 	}
 	body, err = parseJSON(raw)
 	return raw, body, err

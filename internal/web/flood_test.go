@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,11 +29,21 @@ type floodIn struct {
 	Body floodBody `body:""`
 }
 
+// read reads a body as a server does.
+func read(s *Server, r *http.Request) (raw []byte, body any, err error) {
+	start, err := s.readAhead(&endpoint{in: &binding{body: []int{0}}}, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.readBody(r, start)
+}
+
 // However much is wrong with a body, little is told, and the work grows no
 // faster than the body: with all that is wrong compared with all that is known,
 // the first of these took minutes.
 func TestMuchThatIsWrong(t *testing.T) {
 	t.Parallel()
+	s := New(Config{})
 	b, err := newBinding(newSchemas(), reflect.TypeFor[floodIn]())
 	require.NoError(t, err)
 	var unknown, wrong []string
@@ -58,7 +69,7 @@ func TestMuchThatIsWrong(t *testing.T) {
 			t.Parallel()
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(c.body))
 			r.Header.Set("Content-Type", "application/json")
-			raw, body, err := readBody(r)
+			raw, body, err := read(s, r)
 			if err == nil {
 				_, err = b.bind(r, nil, raw, body)
 			}
@@ -80,13 +91,46 @@ func TestMuchThatIsWrong(t *testing.T) {
 	require.Len(t, fault.From(err).Fields, maxFindings)
 }
 
+// However many clients do not take their answers, these fill no more than so much:
+// above it an answer keeps its place.
+func TestAnswersOnTheirWayAreBounded(t *testing.T) {
+	t.Parallel()
+	s := New(Config{Admission: Admission{InFlight: 1, Queue: 1, Wait: time.Millisecond}})
+	Handle(s.Router("/api/v1"), Route{Method: http.MethodGet, Path: "/look", Access: Public},
+		func(context.Context, struct{}) (Reply[struct{}], error) { return OK(struct{}{}), nil })
+	h := s.Handler()
+	look := func(w http.ResponseWriter) { h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/look", nil)) }
+	meanwhile := func() int {
+		second := httptest.NewRecorder()
+		look(busyWriter{httptest.NewRecorder(), func() { look(second) }})
+		return second.Code
+	}
+	require.Equal(t, http.StatusOK, meanwhile())
+	s.sending.Store(mostSending)
+	require.Equal(t, http.StatusServiceUnavailable, meanwhile())
+	s.sending.Add(-mostSending)
+	require.Zero(t, s.sending.Load())
+}
+
+// busyWriter does something else before it takes what it is given.
+type busyWriter struct {
+	http.ResponseWriter
+	first func()
+}
+
+func (w busyWriter) Write(p []byte) (int, error) {
+	w.first()
+	return w.ResponseWriter.Write(p)
+}
+
 func TestCompressedBodiesAreRefused(t *testing.T) {
 	t.Parallel()
+	s := New(Config{})
 	for coding, ok := range map[string]bool{"": true, "identity": true, "gzip": false, "br": false, "gzip, identity": false} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Content-Encoding", coding)
-		_, _, err := readBody(r)
+		_, _, err := read(s, r)
 		require.Equal(t, ok, err == nil, "%q: %v", coding, err)
 	}
 }
@@ -126,6 +170,7 @@ func TestWrongIntegersArePointedAt(t *testing.T) {
 			Items []item `json:"items"`
 		} `body:""`
 	}
+	s := New(Config{})
 	b, err := newBinding(newSchemas(), reflect.TypeFor[in]())
 	require.NoError(t, err)
 	for number, code := range map[string]fault.Code{
@@ -134,7 +179,7 @@ func TestWrongIntegersArePointedAt(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"items":[{"grams":1},{"grams":`+number+`}]}`))
 		r.Header.Set("Content-Type", "application/json")
-		raw, body, err := readBody(r)
+		raw, body, err := read(s, r)
 		require.NoError(t, err)
 		_, err = b.bind(r, nil, raw, body)
 		require.ErrorIs(t, err, code, number)

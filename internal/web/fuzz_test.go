@@ -34,12 +34,13 @@ type fuzzIn struct {
 // FuzzBody: what a body makes is either a value that obeys its limits or a fault of
 // the caller with a code and the place, never a panic or an error of ours.
 func FuzzBody(f *testing.F) {
+	s := New(Config{})
 	b, err := newBinding(newSchemas(), reflect.TypeFor[fuzzIn]())
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, contentType string, raw []byte) {
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(raw))
 		r.Header.Set("Content-Type", contentType)
-		raw, body, err := readBody(r)
+		raw, body, err := read(s, r)
 		var in reflect.Value
 		if err == nil {
 			in, err = b.bind(r, nil, raw, body)

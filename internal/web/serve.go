@@ -18,6 +18,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/resilience"
 )
 
 type schemaRef = openapi3.SchemaRef
@@ -25,8 +26,9 @@ type schemaRef = openapi3.SchemaRef
 var problemType = reflect.TypeFor[Problem]()
 
 // serve is the whole life of a typed request: who, how often, may they, what,
-// then the handler, then the answer. ctx is that of r, with what is known by now.
-func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, r *http.Request, pathParam func(string) string) error {
+// then the handler, then the answer. ctx is that of r, with what is known by now;
+// start is what was read of the body.
+func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, r *http.Request, start []byte, pathParam func(string) string) error {
 	ctx, authErr := s.authenticated(ctx, r)
 	if err := s.limiter.take(w.Header(), clientKey(ctx)); err != nil {
 		return err
@@ -54,7 +56,7 @@ func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, 
 			return tooLarge(s.cfg.BodyLimit)
 		}
 		var err error
-		if raw, body, err = readBody(r); err != nil {
+		if raw, body, err = s.readBody(r, start); err != nil {
 			return err
 		}
 	}
@@ -83,14 +85,14 @@ func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, 
 	if err != nil {
 		return err
 	}
-	return s.write(e, w, got)
+	return s.write(ctx, e, w, got)
 }
 
 // contentJSON is shared by all answers, as everyAnswer is.
 var contentJSON = []string{"application/json"}
 
 // write answers with what the handler gave.
-func (s *Server) write(e *endpoint, w http.ResponseWriter, got answer) error {
+func (s *Server) write(ctx context.Context, e *endpoint, w http.ResponseWriter, got answer) error {
 	if got.status == 0 {
 		got.status = e.Statuses[0]
 	}
@@ -119,6 +121,11 @@ func (s *Server) write(e *endpoint, w http.ResponseWriter, got answer) error {
 	}
 	h["Content-Type"] = contentJSON
 	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	size := int64(body.Len())
+	if s.sending.Add(size) <= mostSending {
+		resilience.Rest(ctx)
+	}
+	defer s.sending.Add(-size)
 	w.WriteHeader(got.status)
 	_, _ = w.Write(body.Bytes()) // a client that is gone is not our error
 	return nil

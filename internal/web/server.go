@@ -30,6 +30,8 @@ type Server struct {
 	errs      []error
 	limiter   *limiter
 	gates     map[class]*resilience.Gate // none: everything is let in
+	large     chan struct{}              // one for each large body that is being read
+	sending   atomic.Int64               // bytes of answers that are being sent without a place
 	draining  atomic.Bool                // about to stop: connections are to be closed
 	metrics   *metrics
 
@@ -51,6 +53,7 @@ type mount struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), schemas: newSchemas(), listening: make(chan struct{})}
 	s.limiter = newLimiter(s.cfg.RateLimit)
+	s.large = make(chan struct{}, s.cfg.Admission.largeBodies())
 	if err := s.makeGates(); err != nil {
 		s.errs = append(s.errs, err)
 	}
@@ -127,12 +130,19 @@ func (s *Server) routes() http.Handler {
 	for _, p := range s.endpoints {
 		serve := func(c echo.Context) error {
 			exchangeOf(c.Request().Context()).route = p.path
+			if err := s.hopeless(p); err != nil {
+				return err
+			}
+			start, err := s.readAhead(p, c.Request())
+			if err != nil {
+				return err
+			}
 			ctx, leave, err := s.admitted(c.Request().Context(), p)
 			if err != nil {
 				return err
 			}
 			defer leave()
-			return s.serve(ctx, p, c.Response().Writer, c.Request(), c.Param)
+			return s.serve(ctx, p, c.Response().Writer, c.Request(), start, c.Param)
 		}
 		e.Add(p.Method, echoPath(p.path), serve)
 		if p.Method == http.MethodGet {
