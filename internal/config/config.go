@@ -46,7 +46,7 @@ type Config struct {
 type HTTP struct {
 	Addr              string        `koanf:"addr" validate:"listen" doc:"Address of the shop, host:port."`
 	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout" validate:"gt=0,lte=1h" doc:"Longest time a client may take to send its request headers."`
-	ReadTimeout       time.Duration `koanf:"read_timeout" validate:"gt=0,lte=1h" doc:"Longest time a client may take to send a whole request."`
+	ReadTimeout       time.Duration `koanf:"read_timeout" validate:"gt=0,lte=1h" doc:"Longest time a client may take to send a whole request; a body that is not all here by then is answered with 408."`
 	WriteTimeout      time.Duration `koanf:"write_timeout" validate:"gt=0,lte=1h" doc:"Longest time from the end of the request headers to the end of the response."`
 	IdleTimeout       time.Duration `koanf:"idle_timeout" validate:"gt=0,lte=1h" doc:"How long an idle connection is kept open."`
 	BodyLimit         Bytes         `koanf:"body_limit" validate:"gte=1024,lte=104857600" doc:"Largest request body; more is answered with 413."`

@@ -8,15 +8,20 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/banyan-tree/banyan/internal/fault"
 )
 
-// TooLarge is answered for a body over the limit.
-var TooLarge = fault.Define("body.too_large", fault.KindTooLarge)
+// What is answered for a body that cannot be taken.
+var (
+	TooLarge = fault.Define("body.too_large", fault.KindTooLarge) // over the limit
+	TooSlow  = fault.Define("body.too_slow", fault.KindMalformed) // answered 408
+)
 
 const (
 	ahead     = 64 << 10 // bytes of a body that are read before anything is known of its sender
@@ -35,15 +40,15 @@ func tooLarge(limit int64) error {
 }
 
 // readAhead reads the start of a body, which is all of most, for a request that has
-// no place yet. Codes: Malformed, TooLarge.
+// no place yet. Codes: Malformed, TooLarge, TooSlow.
 func (s *Server) readAhead(e *endpoint, r *http.Request) ([]byte, error) {
 	if e.in.body == nil || asksInVain(r, s.cfg.BodyLimit) {
 		return nil, nil
 	}
-	return receive(io.LimitReader(r.Body, ahead+1))
+	return s.receive(r, io.LimitReader(r.Body, ahead+1))
 }
 
-// readRest reads what is left of a large body. Codes: Malformed, TooLarge, Overloaded.
+// readRest reads what is left of a large body. Codes: Malformed, TooLarge, TooSlow, Overloaded.
 func (s *Server) readRest(r *http.Request, start []byte) ([]byte, error) {
 	if len(start) <= ahead {
 		return start, nil
@@ -54,18 +59,23 @@ func (s *Server) readRest(r *http.Request, start []byte) ([]byte, error) {
 	default:
 		return nil, overloaded(errManyLarge)
 	}
-	rest, err := receive(r.Body)
+	rest, err := s.receive(r, r.Body)
 	return append(start, rest...), err
 }
 
 var errManyLarge = errors.New("as many large bodies are being read as may be")
 
-func receive(r io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(r)
+// receive reads what comes from the client of r, and notes how long that took.
+func (s *Server) receive(r *http.Request, from io.Reader) ([]byte, error) {
+	x, began := exchangeOf(r.Context()), time.Now()
+	raw, err := io.ReadAll(from)
+	x.receiving += time.Since(began)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, tooLarge(over.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, TooSlow.Wrap(err, "the body came too slowly: it was not all here after %s", s.cfg.Read)
 	case err != nil:
 		return nil, fault.Malformed.Wrap(err, "the body ended early")
 	}
@@ -73,7 +83,7 @@ func receive(r io.Reader) ([]byte, error) {
 }
 
 // readBody reads and parses a JSON body that begins with start. Codes: Malformed,
-// TooLarge, Overloaded.
+// TooLarge, TooSlow, Overloaded.
 func (s *Server) readBody(r *http.Request, start []byte) (raw []byte, body any, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,6 +170,41 @@ func TestServeAndShutDown(t *testing.T) {
 	close(leave)
 	require.Equal(t, 200, <-status)
 	require.NoError(t, <-ended)
+}
+
+// The time in which a client sends its body is its own: the handler has all of the deadline.
+func TestASlowBodyTakesNoTimeFromItsHandler(t *testing.T) {
+	t.Parallel()
+	const deadline = time.Second
+	s := webtest.New(t, func(r *web.Router) {
+		web.Handle(r, web.Route{Method: http.MethodPost, Path: "/buy", Access: web.Public},
+			func(ctx context.Context, _ bodyIn) (web.Reply[struct{}], error) { return web.OK(struct{}{}), ctx.Err() })
+	}, func(c *web.Config) { c.Deadline = deadline })
+	for _, spaces := range []int{0, 100 << 10} {
+		slow := drip(t, s, strings.Repeat(" ", spaces)+`{"sku":"a",`)
+		longer, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		<-longer.Done()
+		require.Equal(t, http.StatusOK, slow.end(`"quantity":1}`), spaces)
+	}
+}
+
+// Who takes too long to send a body is told so.
+func TestBodiesThatComeTooSlowly(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Addr: "127.0.0.1:0", Read: 100 * time.Millisecond})
+	web.Handle(s.Router("/api/v1"), web.Route{Method: http.MethodPost, Path: "/buy", Access: web.Public},
+		func(context.Context, bodyIn) (web.Reply[struct{}], error) { return web.OK(struct{}{}), nil })
+	addr := serving(t, s)
+	for _, spaces := range []int{0, 100 << 10} {
+		c := dial(t, addr)
+		_, err := fmt.Fprintf(c, "POST /api/v1/buy HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n{%s", strings.Repeat(" ", spaces))
+		require.NoError(t, err)
+		answer, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.Contains(t, string(answer), "HTTP/1.1 408 Request Timeout\r\n")
+		require.Contains(t, string(answer), `"code":"body.too_slow"`)
+	}
 }
 
 func TestDeadlineIsInTheContext(t *testing.T) {

@@ -41,8 +41,11 @@ const problemBase = "https://banyan.dev/problems/"
 func problemOf(err error, r *http.Request, traceID string) Problem {
 	f := fault.From(err)
 	status := f.Code.Kind().HTTPStatus()
-	if f.Code.Name() == WrongMethod.Name() {
+	switch f.Code.Name() {
+	case WrongMethod.Name():
 		status = http.StatusMethodNotAllowed
+	case TooSlow.Name():
+		status = http.StatusRequestTimeout
 	}
 	p := Problem{
 		Type: problemBase + f.Code.Name(), Title: title(status), Status: status, Detail: f.Message,

@@ -29,6 +29,12 @@ func listening(t *testing.T, cfg web.Config) string {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, "as it is")
 	}), web.Public)
+	return serving(t, s)
+}
+
+// serving runs a server, and gives its address.
+func serving(t *testing.T, s *web.Server) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Task().Run(ctx) }()

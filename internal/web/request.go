@@ -22,6 +22,7 @@ type exchange struct {
 	subject   string
 	fault     error // what was answered as a problem
 	start     time.Time
+	receiving time.Duration // that the client took to send its body
 }
 
 type exchangeKey struct{}

@@ -67,8 +67,10 @@ func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, 
 	if badPath {
 		return fault.Malformed.Errorf("the path is not well-formed")
 	}
-	// The time in the queue counts as well: the client has been waiting since.
-	ctx, cancel := port.WithTimeout(ctx, s.cfg.Deadline-time.Since(exchangeOf(ctx).start))
+	// The time in the queue counts as well: the client has been waiting since. What it
+	// took to send its body is its own.
+	x := exchangeOf(ctx)
+	ctx, cancel := port.WithTimeout(ctx, s.cfg.Deadline-(time.Since(x.start)-x.receiving))
 	defer cancel()
 	if e.Idempotent {
 		key, err := idempotencyKey(ctx, r, body)
