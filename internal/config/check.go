@@ -9,9 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-playground/validator/v10"
 )
+
+// afterDrain is what stopping may take once the shop's listener is closed: 10 s for
+// requests under way (web.Config.Grace), and a moment for what stops after them.
+// Who gives less time to stop altogether gets no more than half of it to drain.
+const afterDrain = 12 * time.Second
 
 // check applies the rules of every key and those between keys.
 func check(cfg Config, keys []Key, modules []string) []Problem {
@@ -90,6 +96,10 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 				add("identity.issuer", "is needed where other processes run a part of the shop (%s is left out here): the URL under which clients reach the shop, the same in every process", modules[i])
 			}
 		}
+	}
+	if left := cfg.ShutdownTimeout - cfg.HTTP.DrainDelay; left < afterDrain && left < cfg.HTTP.DrainDelay {
+		add("http.drain_delay", "%q leaves too little of shutdown_timeout (%s): requests under way and the rest of the shop need %s after it; raise shutdown_timeout to %s, or lower this",
+			renderDuration(cfg.HTTP.DrainDelay), renderDuration(cfg.ShutdownTimeout), afterDrain, renderDuration(cfg.HTTP.DrainDelay+afterDrain))
 	}
 	if cfg.HTTP.Addr == cfg.Ops.Addr && !strings.HasSuffix(cfg.Ops.Addr, ":0") {
 		add("ops.addr", "%q is taken by http.addr; the two need different ports", cfg.Ops.Addr)

@@ -54,7 +54,7 @@ type HTTP struct {
 	InFlight          int           `koanf:"in_flight" validate:"gte=1,lte=100000" doc:"Requests at work at a time, for each of: reads, writes, and what moves money or stock. The others wait for their turn."`
 	Queue             int           `koanf:"queue" validate:"gte=1,lte=1000000" doc:"Requests that wait for their turn, of each of these three; more are answered with 503."`
 	QueueWait         time.Duration `koanf:"queue_wait" validate:"gt=0,lte=10s" doc:"Longest wait for a turn, then 503; a tenth of it while the queue has not been empty for as long."`
-	DrainDelay        time.Duration `koanf:"drain_delay" validate:"gte=0,lte=1m" doc:"When told to stop: how long requests are still taken, not ready any more, and clients asked to close their connections. Longer than a load balancer takes to notice."`
+	DrainDelay        time.Duration `koanf:"drain_delay" validate:"gte=0,lte=1m" doc:"When told to stop: how long requests are still taken, not ready any more, and clients asked to close their connections. Longer than a load balancer takes to notice, and 12s shorter than shutdown_timeout."`
 	TrustedProxies    []string      `koanf:"trusted_proxies" validate:"dive,cidr" doc:"Networks (CIDR) whose X-Forwarded-For is believed, separated by commas; none by default."`
 }
 

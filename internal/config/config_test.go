@@ -177,6 +177,20 @@ func TestSettingsThatNeedEachOther(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What stops last needs time as well: a shop that drains for too long is cut off.
+func TestStoppingLeavesTimeAfterTheDrain(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{
+		`BANYAN_HTTP_DRAIN_DELAY: http.drain_delay: "30s" leaves too little of shutdown_timeout (25s): requests under way and the rest of the shop need 12s after it; raise shutdown_timeout to 42s, or lower this`,
+	}, problems(t, Options{Environ: []string{"BANYAN_HTTP_DRAIN_DELAY=30s"}}))
+	for drain, stop := range map[string]string{"13s": "25s", "30s": "42s", "1s": "5s"} { // who is content with less than 12s has that
+		_, err := Load(Options{Environ: []string{"BANYAN_HTTP_DRAIN_DELAY=" + drain, "BANYAN_SHUTDOWN_TIMEOUT=" + stop}})
+		require.NoError(t, err, drain)
+	}
+	_, err := Load(Options{Environ: []string{"BANYAN_HTTP_DRAIN_DELAY=3s", "BANYAN_SHUTDOWN_TIMEOUT=5s"}})
+	require.ErrorContains(t, err, "http.drain_delay")
+}
+
 func TestNamedFileMustExist(t *testing.T) {
 	t.Parallel()
 	_, err := Load(Options{File: filepath.Join(t.TempDir(), "none.yaml"), Environ: []string{}})
