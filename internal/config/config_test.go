@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,6 +190,20 @@ func TestStoppingLeavesTimeAfterTheDrain(t *testing.T) {
 	}
 	_, err := Load(Options{Environ: []string{"BANYAN_HTTP_DRAIN_DELAY=3s", "BANYAN_SHUTDOWN_TIMEOUT=5s"}})
 	require.ErrorContains(t, err, "http.drain_delay")
+}
+
+// A space may belong to a password. The end of a line, which files and shells add, does not.
+func TestSecretsAreTakenAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{" correct horse battery ": " correct horse battery ", "correct horse\r\n": "correct horse"} {
+		env, err := Load(Options{Environ: []string{"BANYAN_ADMIN_EMAIL= a@example.com ", "BANYAN_ADMIN_PASSWORD=" + given}})
+		require.NoError(t, err)
+		require.Equal(t, want, env.Admin.Password)
+		require.Equal(t, "a@example.com", env.Admin.Email)
+		file, err := Load(Options{File: write(t, fmt.Sprintf("admin:\n  email: a@example.com\n  password: %q\n", given)), Environ: []string{}})
+		require.NoError(t, err)
+		require.Equal(t, want, file.Admin.Password)
+	}
 }
 
 func TestNamedFileMustExist(t *testing.T) {

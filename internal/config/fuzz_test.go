@@ -32,7 +32,7 @@ func FuzzFile(f *testing.F) {
 		}
 		for _, k := range keys {
 			if raw, ok := l.values[k.Name]; ok {
-				_, _ = decode(k.typ, raw)
+				_, _ = decode(k, raw)
 			}
 		}
 	})

@@ -113,7 +113,7 @@ func Load(o Options) (Config, error) {
 			continue
 		}
 		raw := merged.Get(k.Name)
-		v, err := decode(k.typ, raw)
+		v, err := decode(k, raw)
 		if err != nil {
 			problems = append(problems, Problem{
 				Where: origins[k.Name].where, Key: k.Name, Detail: quoted(k, fmt.Sprint(raw)) + " " + err.Error(),

@@ -33,8 +33,9 @@ func (b Bytes) String() string {
 }
 
 // decode turns what a layer says (text from environment and flags, a YAML value
-// from the file) into a value of type t. The error tells what is allowed.
-func decode(t reflect.Type, raw any) (reflect.Value, error) {
+// from the file) into a value of the key's type. The error tells what is allowed.
+func decode(k Key, raw any) (reflect.Value, error) {
+	t := k.typ
 	if t == reflect.TypeFor[[]string]() {
 		return decodeList(raw)
 	}
@@ -45,7 +46,12 @@ func decode(t reflect.Type, raw any) (reflect.Value, error) {
 	case []any, map[string]any, map[any]any:
 		return reflect.Zero(t), errors.New("takes one value, not a list or a group")
 	default:
-		text = strings.TrimSpace(fmt.Sprint(raw))
+		text = fmt.Sprint(raw)
+		if k.Secret && !k.urlSecret {
+			text = strings.TrimRight(text, "\r\n") // a space may belong to a password
+		} else {
+			text = strings.TrimSpace(text)
+		}
 	}
 	v := reflect.New(t).Elem()
 	switch t {

@@ -18,7 +18,8 @@ import (
 type Users map[string]string
 
 // ReadUsers reads a file with a line name:password for each; empty lines and those
-// that begin with # say nothing.
+// that begin with # say nothing. What stands behind the colon is the password as it
+// is, with its spaces.
 func ReadUsers(path string) (Users, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -28,7 +29,7 @@ func ReadUsers(path string) (Users, error) {
 	users := Users{}
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+		line := strings.TrimLeft(lines.Text(), " \t")
 		if line == "" || line[0] == '#' {
 			continue
 		}
