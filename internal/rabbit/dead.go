@@ -180,12 +180,18 @@ func (b *Broker) judge(ctx context.Context, module string, limit int, decide fun
 			continue
 		}
 		if v == again && !copied {
-			err = o.publish(ctx, module, []outgoing{{key: EventQueue(module), Publishing: amqp.Publishing{
+			err := o.publish(ctx, module, []outgoing{{key: EventQueue(module), Publishing: amqp.Publishing{
 				ContentType: d.ContentType, DeliveryMode: amqp.Persistent, MessageId: d.MessageId, Type: d.Type,
 				AppId: d.AppId, Timestamp: d.Timestamp, Body: d.Body, UserId: b.user,
 			}}})
+			if errors.Is(err, errUnrouted) {
+				err = fmt.Errorf("%w; start %s, which makes its queue, and try again", err, module)
+			}
+			if err != nil { // it was not acknowledged: it goes back
+				return done, fmt.Errorf("message %s stays in %s: %w", l.ID, DeadQueue(module), err)
+			}
 		}
-		if err := errors.Join(err, d.Ack(false)); err != nil {
+		if err := d.Ack(false); err != nil {
 			return done, fmt.Errorf("empty %s: %w", DeadQueue(module), err)
 		}
 		if !copied {

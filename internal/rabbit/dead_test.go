@@ -77,3 +77,23 @@ func TestDeadLettersOutlastTheirReaders(t *testing.T) {
 	require.NoError(t, b.DropDead(t.Context(), "ledger", "another"))
 	require.Zero(t, rabbittest.Lying(t, url, dead))
 }
+
+// A letter that cannot be given back, because its module's queue is not there, stays
+// where it is.
+func TestLetterThatCannotBeGivenBackStays(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	_, stop := newListener(t, url).start(t, nil)
+	stop()
+	ch, dead := open(t, url), rabbit.DeadQueue("ledger")
+	require.NoError(t, ch.PublishWithContext(t.Context(), "", dead, true, false, amqp.Publishing{MessageId: "a", Body: []byte("a"), DeliveryMode: amqp.Persistent}))
+	_, err := ch.QueueDelete(rabbit.EventQueue("ledger"), false, false, false)
+	require.NoError(t, err)
+	b := rabbittest.New(t, url)
+	n, err := b.ReplayDead(t.Context(), "ledger")
+	require.ErrorContains(t, err, "start ledger")
+	require.Zero(t, n)
+	letters, err := b.DeadLetters(t.Context(), "ledger", 10)
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+}
