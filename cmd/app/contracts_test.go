@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/boundary"
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/contract"
 )
 
@@ -145,7 +147,8 @@ func TestExportRefusesToBreak(t *testing.T) {
 	require.Contains(t, problems, "is stale (asyncapi.json)")
 }
 
-// TestAsyncAPIHoldsTogether follows every reference of the document.
+// TestAsyncAPIHoldsTogether follows every reference of the document, and looks for the
+// settings that it names.
 func TestAsyncAPIHoldsTogether(t *testing.T) {
 	t.Parallel()
 	root, _, err := boundary.FindSource("")
@@ -188,4 +191,13 @@ func TestAsyncAPIHoldsTogether(t *testing.T) {
 		}
 	}
 	require.Contains(t, operations, "orders.on.payments.captured")
+	var settings []string
+	for _, k := range config.Keys() {
+		settings = append(settings, k.Name)
+	}
+	named := regexp.MustCompile(`\(setting ([^)]+)\)`).FindAllSubmatch(body, -1)
+	require.NotEmpty(t, named)
+	for _, n := range named {
+		require.Contains(t, settings, string(n[1]))
+	}
 }

@@ -39,7 +39,7 @@ func (s Set) AsyncAPI(users Users, wire Wire) any {
 		"defaultContentType": port.ContentType,
 		"servers": object{"rabbitmq": object{
 			"host": "{host}", "protocol": "amqp", "protocolVersion": "0.9.1",
-			"variables": object{"host": object{"default": "localhost:5672", "description": "host and port of the broker (setting rabbitmq.url)"}},
+			"variables": object{"host": object{"default": "localhost:5672", "description": "host and port of the broker (setting amqp.url)"}},
 		}},
 		"channels": d.channels, "operations": d.operations,
 		"components": object{"messages": d.messages, "schemas": d.schemas},
