@@ -16,6 +16,9 @@ import (
 // could take it over.
 const putAside = "put aside"
 
+// dropped is the state of an event that a person gave up.
+const dropped = "dropped"
+
 // deadList gives what a consumer could not apply, in its inbox and on the broker.
 func (s *shop) deadList(ctx context.Context, c *event.Consumer, limit int) ([]event.Dead, error) {
 	list, err := c.DeadList(ctx, limit)
@@ -59,8 +62,18 @@ func (s *shop) deadShow(ctx context.Context, c *event.Consumer, id string) (even
 // deadLooked bounds how many messages are looked through for one.
 const deadLooked = 10_000
 
-// deadReplay tries events again, those that the broker keeps too.
+// deadReplay tries events again, those that the broker keeps too. Where one of the
+// ids is wrong, nothing is done. Codes: NotFound, Invalid.
 func (s *shop) deadReplay(ctx context.Context, c *event.Consumer, ids ...string) (int64, error) {
+	for _, id := range ids {
+		dead, err := s.deadShow(ctx, c, id)
+		if err != nil {
+			return 0, err
+		}
+		if dead.State == dropped {
+			return 0, fault.Invalid.Errorf("event %s was given up at %s, and what waited behind it went on: it cannot be tried again", id, c.Name())
+		}
+	}
 	n, err := c.DeadReplay(ctx, ids...)
 	if err != nil || s.Broker == nil {
 		return n, err

@@ -49,6 +49,10 @@ func TestExecuteSaysWhy(t *testing.T) {
 			append([]string{"events", "replay", "--to", "search", "--data-dir", data}, some("shipping,cart,orders,search")...),
 			exitUsage, "that of catalog, inventory, pricing;",
 		},
+		"no such dead letter": {
+			[]string{"events", "dead", "replay", "shipping", "nothing", "--data-dir", filepath.Join(dir, "data")}, exitFailed,
+			"shipping has no dead letter nothing: list them",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, problems strings.Builder

@@ -32,7 +32,10 @@ func TestDeadLettersOfTheBroker(t *testing.T) {
 		require.Contains(t, d["reason"], "read an event")
 	}
 	require.Contains(t, s.OK(t, "events", "dead", "show", "shipping", "nonsense"), "no event at all")
-	require.Contains(t, s.OK(t, "events", "dead", "replay", "shipping"), "1 events")
+	wrong := s.App(t, "events", "dead", "replay", "shipping", "nonsense", "nothing")
+	require.Equal(t, 1, wrong.Code)
+	require.Contains(t, wrong.Stderr, "shipping has no dead letter nothing")
+	require.Contains(t, s.OK(t, "events", "dead", "replay", "shipping", "nonsense"), "1 events", "nothing was done before")
 	shoptest.Until(t, "the message is put aside again", listed)
 	for _, consumer := range listeners {
 		s.OK(t, "events", "dead", "drop", consumer, "nonsense", "--reason", "made by a test")
