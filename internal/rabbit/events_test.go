@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -384,4 +385,37 @@ func TestStreamIsReadByAnybody(t *testing.T) {
 		require.EqualValues(t, n+1, e.Version)
 		require.Equal(t, n+1, e.Data.N)
 	}
+}
+
+// The setting for how long streams reach back is changed: the stream that is there
+// keeps its age, the publisher says so once, and goes on.
+func TestRetentionOfAStreamThatIsThere(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	wire := rabbittest.NewWire(t, url)
+	p := newPublisher(t, wire.URL)
+	stop := work(t, p.bus, p.broker)
+	p.record(t, "a", 1, 3)
+	p.sent(t)
+	stop()
+
+	var said lines
+	b, err := rabbit.New(rabbit.Config{URL: wire.URL, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	require.NoError(t, err)
+	b.Publish(rabbit.Source{Module: "shop", Retention: 40 * 24 * time.Hour})
+	p.broker, p.bus = b, newBus(t)
+	p.bus.Source(p.outbox)
+	p.bus.Sink(b.Sink())
+	work(t, p.bus, p.broker)
+	p.record(t, "a", 4, 4)
+	p.sent(t)
+	wire.Cut(t) // another session does not say it again
+	p.record(t, "a", 5, 5)
+	p.sent(t)
+	require.Equal(t, 1, strings.Count(said.String(), "keeps its former age"), said.String())
+	require.Contains(t, said.String(), "log.shop")
+	require.Contains(t, said.String(), "40D")
+	l := newListener(t, url)
+	l.start(t, nil)
+	l.await(t, 5)
 }

@@ -49,7 +49,7 @@ func (b *Broker) publishing(ctx context.Context, s *session) error {
 		return err
 	}
 	o.replies = &lane{ch: ch}
-	if err := b.declareSources(s); err != nil {
+	if err := b.declareSources(ctx, s); err != nil {
 		return err
 	}
 	for _, source := range b.sources { // now, so that no publisher has to wait for a broker that hangs

@@ -24,7 +24,13 @@ type Source struct {
 const confirmTime = time.Minute
 
 // Publish declares a source's stream in every session. Call it before the tasks run.
-func (b *Broker) Publish(s Source) { b.sources = append(b.sources, s) }
+func (b *Broker) Publish(s Source) { b.sources = append(b.sources, source{Source: s}) }
+
+// source is a Source as the publishing connection keeps it.
+type source struct {
+	Source
+	told bool // that its stream is there with another age
+}
 
 // Sink takes the events of this process's sources to the broker.
 func (b *Broker) Sink() event.Sink { return sink{b} }
@@ -187,7 +193,7 @@ func (c *confirmed) returned() error {
 
 // declareSources makes the streams of our sources. Where one was deleted, the next
 // session makes it again.
-func (b *Broker) declareSources(s *session) error {
+func (b *Broker) declareSources(ctx context.Context, s *session) error {
 	if len(b.sources) == 0 {
 		return nil
 	}
@@ -195,9 +201,17 @@ func (b *Broker) declareSources(s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, source := range b.sources {
-		if err := s.declare(ch, logTopology(source)); err != nil {
+	for i := range b.sources {
+		source := &b.sources[i]
+		other, err := s.adopt(ch, logTopology(source.Source))
+		if err != nil {
 			return err
+		}
+		if other != nil && !source.told {
+			source.told = true
+			b.cfg.Log.WarnContext(ctx, "a stream keeps its former age: the setting events.retention is for streams that are made. "+
+				"Shorter: set max-age by a policy on the broker. Longer: delete the stream, which takes its history away; it is made again",
+				"stream", LogQueue(source.Module), "error", other)
 		}
 	}
 	return nil

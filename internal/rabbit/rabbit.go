@@ -45,7 +45,7 @@ type Broker struct {
 	in        *gate[*session]
 	served    []*served
 	consumers []*consumption
-	sources   []Source
+	sources   []source
 	workers   sync.WaitGroup // whoever is at work for a message that came
 }
 

@@ -165,25 +165,32 @@ func (s *session) hasExchange(name string) (bool, error) {
 	})
 }
 
-// there asks on a channel of its own: a question about what is not there costs its
-// channel.
+// there tells whether something is there.
 func (s *session) there(what string, ask func(*amqp.Channel) error) (bool, error) {
-	ch, err := s.conn.Channel()
-	if err != nil {
-		return false, fmt.Errorf("open a channel: %w", err)
-	}
-	err = ask(ch)
-	if notFound(err) {
+	err := s.try(ask)
+	if refused(err, amqp.NotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("look for the %s: %w", what, err)
 	}
-	return true, ch.Close()
+	return true, nil
 }
 
-// notFound tells whether the broker has no such queue.
-func notFound(err error) bool {
-	var refused *amqp.Error
-	return errors.As(err, &refused) && refused.Code == amqp.NotFound
+// try does something on a channel of its own: what the broker refuses costs the channel.
+func (s *session) try(do func(*amqp.Channel) error) error {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	if err := do(ch); err != nil {
+		return err
+	}
+	return ch.Close()
+}
+
+// refused tells whether the broker has refused something for this reason.
+func refused(err error, code int) bool {
+	var said *amqp.Error
+	return errors.As(err, &said) && said.Code == code
 }

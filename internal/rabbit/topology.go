@@ -82,25 +82,69 @@ func age(d time.Duration) string {
 // declare makes what is not there yet. What is there with other arguments is an
 // error: nobody changes a queue that messages wait in.
 func (s *session) declare(ch *amqp.Channel, t Topology) error {
-	if t.Exchange != "" && !s.exchange {
-		// Asked first: who has a user of its own may use the exchange, not make it.
-		there, err := s.hasExchange(t.Exchange)
-		if err == nil && !there {
-			err = ch.ExchangeDeclare(t.Exchange, amqp.ExchangeTopic, true, false, false, false, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("declare the exchange %s: %w", t.Exchange, err)
-		}
-		s.exchange = true
+	if err := s.useExchange(ch, t.Exchange); err != nil {
+		return err
 	}
 	for _, q := range t.Queues {
-		if _, err := ch.QueueDeclare(q.Name, true, false, false, false, amqp.Table(q.Arguments)); err != nil {
-			return fmt.Errorf("declare the queue %s: %w", q.Name, err)
+		if err := q.declare(ch); err != nil {
+			return err
 		}
-		for _, topic := range q.Bindings {
-			if err := ch.QueueBind(q.Name, topic, t.Exchange, false, nil); err != nil {
-				return fmt.Errorf("bind the queue %s to %s: %w", q.Name, topic, err)
-			}
+		if err := q.bind(ch, t.Exchange); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt is declare for a stream. One that is there with other arguments, which nobody
+// can change, is taken as it is: other then says which they are.
+func (s *session) adopt(ch *amqp.Channel, t Topology) (other, err error) {
+	if err := s.useExchange(ch, t.Exchange); err != nil {
+		return nil, err
+	}
+	for _, q := range t.Queues {
+		err := s.try(q.declare)
+		if refused(err, amqp.PreconditionFailed) {
+			other, err = err, nil
+		}
+		if err == nil {
+			err = q.bind(ch, t.Exchange)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return other, nil
+}
+
+// useExchange makes an exchange that is not there.
+func (s *session) useExchange(ch *amqp.Channel, name string) error {
+	if name == "" || s.exchange {
+		return nil
+	}
+	// Asked first: who has a user of its own may use the exchange, not make it.
+	there, err := s.hasExchange(name)
+	if err == nil && !there {
+		err = ch.ExchangeDeclare(name, amqp.ExchangeTopic, true, false, false, false, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("declare the exchange %s: %w", name, err)
+	}
+	s.exchange = true
+	return nil
+}
+
+func (q Queue) declare(ch *amqp.Channel) error {
+	if _, err := ch.QueueDeclare(q.Name, true, false, false, false, amqp.Table(q.Arguments)); err != nil {
+		return fmt.Errorf("declare the queue %s: %w", q.Name, err)
+	}
+	return nil
+}
+
+func (q Queue) bind(ch *amqp.Channel, exchange string) error {
+	for _, topic := range q.Bindings {
+		if err := ch.QueueBind(q.Name, topic, exchange, false, nil); err != nil {
+			return fmt.Errorf("bind the queue %s to %s: %w", q.Name, topic, err)
 		}
 	}
 	return nil
