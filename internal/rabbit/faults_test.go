@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -209,6 +210,47 @@ func TestCutsDuringCalls(t *testing.T) {
 			t.Errorf("%s has no key and was done %d times", what, times)
 		}
 	}
+}
+
+// A process that is told to stop while it has no session waits for who is at work in
+// it, as it does with one: the database is closed behind them. It does not wait until
+// somebody can be told of the outcome.
+func TestStopWithoutASessionWaitsForHandlers(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	wire := rabbittest.NewWire(t, url)
+	here, there := rabbittest.New(t, url), rabbittest.New(t, wire.URL)
+	begun, stopping, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var done atomic.Bool
+	srv := port.NewServer("shop", port.WithSigner(rabbittest.Signer(t)))
+	look.Handle(srv, func(_ context.Context, what string) (string, error) {
+		close(begun)
+		<-stopping
+		select {
+		case <-stopped: // too early
+		case <-time.After(300 * time.Millisecond):
+			done.Store(true)
+		}
+		return what, nil
+	})
+	there.Serve(srv, rabbit.Limits{})
+	rabbittest.Run(t, here)
+	stop := rabbittest.Run(t, there)
+	c := client(t, here)
+	ctx, cancel := context.WithCancel(t.Context())
+	var caller sync.WaitGroup
+	caller.Go(func() { _, _ = look.Call(ctx, c, "fig") }) // it hears nothing
+	t.Cleanup(func() { cancel(); caller.Wait() })
+	<-begun
+	wire.Down()
+	require.Eventually(t, func() bool {
+		said, err := there.Health().Run(t.Context())
+		return err == nil && strings.Contains(said, "; ") // of both connections
+	}, patience, time.Millisecond)
+	close(stopping)
+	stop()
+	close(stopped)
+	require.True(t, done.Load(), "the handler was still at work")
 }
 
 // A broker that is away stops nobody who records events; they arrive when it is back.

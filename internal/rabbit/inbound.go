@@ -35,6 +35,13 @@ func (b *Broker) consuming(ctx context.Context, s *session) error {
 	return err
 }
 
+// receive holds the session for what comes, and ends when nobody is at work any more:
+// also where it is told to stop between two sessions.
+func (b *Broker) receive(ctx context.Context) error {
+	defer b.workers.Wait()
+	return b.keep(ctx, "in", b.consuming)
+}
+
 func (b *Broker) listen(ctx context.Context, s *session) error {
 	for _, sv := range b.served {
 		if err := sv.listen(ctx, s); err != nil {
@@ -63,7 +70,7 @@ func (b *Broker) Tasks() []run.Task {
 	if b.takes() {
 		tasks = append(tasks, run.Task{
 			Name: "rabbitmq in",
-			Run:  func(ctx context.Context) error { return b.keep(ctx, "in", b.consuming) },
+			Run:  b.receive,
 			Ready: func(ctx context.Context) error {
 				_, err := b.in.pass(ctx, 0)
 				return err

@@ -175,7 +175,7 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 	if d.ReplyTo == "" {
 		return
 	}
-	if err := s.reply(d, reply, deadline); err != nil {
+	if err := s.reply(ctx, d, reply, deadline); err != nil {
 		s.broker.cfg.Log.WarnContext(ctx, "a reply was lost", slog.String("method", m.Method), slog.Any("error", err))
 	}
 }
@@ -196,10 +196,12 @@ func (s *served) outlast(ctx context.Context, m port.Message, reply port.Message
 	return reply
 }
 
-// reply sends over the publishing connection, which may have to be built first.
-func (s *served) reply(d *amqp.Delivery, reply port.Message, deadline time.Time) error {
-	limited, cancel := context.WithDeadline(context.Background(), deadline)
+// reply sends over the publishing connection, which may have to be built first. Once
+// ctx has ended, because the process stops, that is not waited for long.
+func (s *served) reply(ctx context.Context, d *amqp.Delivery, reply port.Message, deadline time.Time) error {
+	limited, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(closeTime, cancel) })()
 	for {
 		o, err := s.broker.out.pass(limited, 0)
 		if err != nil {
