@@ -23,7 +23,9 @@ func importCommand(s *settings) *cobra.Command {
 		Long: `Import reads the product CSV that Shopify exports, any number of rows, and
 writes catalogue, prices and stock. It may run beside a live server. Repeating
 it changes nothing. Stock is set only for a SKU that has none yet, so that
-importing again does not undo sales; --reset-stock sets it from the file.
+importing again does not undo sales; --reset-stock sets it from the file. Where
+the file gives no Variant Inventory Qty, stock stays as it is, and a SKU that has
+none cannot be bought until it is set.
 
 One bad product spoils no other. Each refused product is listed with its line
 and reason. Exit code 0 when all went in, 3 when some were refused.`,

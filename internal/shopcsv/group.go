@@ -149,9 +149,13 @@ func (g *group) addVariant(r row) {
 		g.refuse(r.line, "Variant Grams %s", err)
 		return
 	}
-	if v.Quantity, err = count(r.get(colQuantity)); err != nil {
-		g.refuse(r.line, "Variant Inventory Qty %s", err)
-		return
+	if quantity := r.get(colQuantity); quantity != "" {
+		n, err := count(quantity)
+		if err != nil {
+			g.refuse(r.line, "Variant Inventory Qty %s", err)
+			return
+		}
+		v.Quantity = &n
 	}
 	g.choose(&v, r)
 	g.product.Variants = append(g.product.Variants, v)

@@ -11,6 +11,7 @@
 //     again further down is refused there: by then the first rows are gone.
 //   - A row without Title continues the product above. A row with Option1 Value
 //     and Variant Price is a variant; a row may also, or only, bring an image.
+//   - An empty quantity, or none of that column, is no quantity, and not 0.
 //   - What is wrong with one row refuses its product whole, and no other.
 package shopcsv
 
@@ -51,7 +52,7 @@ type Variant struct {
 	Options   []Option
 	Grams     int64
 	Barcode   string
-	Quantity  int64  // on hand, not below 0
+	Quantity  *int64 // on hand, not below 0; nil: the file does not say
 	Price     int64  // minor units
 	CompareAt *int64 // minor units; nil: none
 }

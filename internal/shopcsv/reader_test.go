@@ -18,6 +18,8 @@ import (
 const head = "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value," +
 	"Variant SKU,Variant Grams,Variant Inventory Qty,Variant Price,Variant Compare At Price,Variant Barcode,Image Src,Image Position,Image Alt Text,Status\n"
 
+func pieces(n int64) *int64 { return &n }
+
 // read gives the products by handle and the refusals as text.
 func read(t *testing.T, in io.Reader) ([]shopcsv.Product, []string) {
 	t.Helper()
@@ -59,13 +61,13 @@ func TestHomeAndGarden(t *testing.T) {
 			{Src: "https://burst.shopifycdn.com/photos/pot-with-a-single-sprout_925x.jpg"},
 		},
 		Variants: []shopcsv.Variant{
-			{Line: 2, SKU: "clay-plant-pot--regular", Title: "Regular", Options: []shopcsv.Option{{Name: "Size", Value: "Regular"}}, Quantity: 1, Price: 999},
-			{Line: 3, SKU: "clay-plant-pot--large", Title: "Large", Options: []shopcsv.Option{{Name: "Size", Value: "Large"}}, Quantity: 3, Price: 1599},
+			{Line: 2, SKU: "clay-plant-pot--regular", Title: "Regular", Options: []shopcsv.Option{{Name: "Size", Value: "Regular"}}, Quantity: pieces(1), Price: 999},
+			{Line: 3, SKU: "clay-plant-pot--large", Title: "Large", Options: []shopcsv.Option{{Name: "Size", Value: "Large"}}, Quantity: pieces(3), Price: 1599},
 		},
 	}, products[0])
 	require.Equal(t, shopcsv.Variant{
 		Line: 4, SKU: "copper-light", Title: "Default Title", Options: []shopcsv.Option{{Name: "Title", Value: "Default Title"}},
-		Quantity: 2, Price: 5999, CompareAt: &was,
+		Quantity: pieces(2), Price: 5999, CompareAt: &was,
 	}, products[1].Variants[0])
 	require.EqualValues(t, 50000, products[2].Variants[0].Price)
 }
@@ -213,7 +215,7 @@ func TestVariants(t *testing.T) {
 	t.Parallel()
 	in := head +
 		"shirt,Shirt,,,,\" a,b ,,a\",TRUE,Color,Dark  Red,Size,Extra Large,,120.0,3.0,19.9,0.00,'012345,https://x/2,2,two,\n" +
-		"shirt,,,,,,,,Blue,,S,own-sku,0,,1299.90,1500,A1,https://x/1,1,one,\n" +
+		"shirt,,,,,,,,Blue,,S,own-sku,0, ,1299.90,1500,A1,https://x/1,1,one,\n" +
 		"shirt,,,,,,,,,,,,,,,,,https://x/3,,,\n" +
 		"mug,Mug,,,,,false,Title,Default Title,,,,,5,7.500,,,,,,active\n" +
 		"cup,Cup,,,,,true,Title,Default Title,,,,,5,7,,,,,,draft\n" +
@@ -226,7 +228,7 @@ func TestVariants(t *testing.T) {
 		Images: []shopcsv.Image{{Src: "https://x/1", Alt: "one"}, {Src: "https://x/2", Alt: "two"}, {Src: "https://x/3"}},
 		Variants: []shopcsv.Variant{
 			{
-				Line: 2, SKU: "shirt--dark-red-extra-large", Title: "Dark  Red / Extra Large", Grams: 120, Quantity: 3, Price: 1990, Barcode: "012345",
+				Line: 2, SKU: "shirt--dark-red-extra-large", Title: "Dark  Red / Extra Large", Grams: 120, Quantity: pieces(3), Price: 1990, Barcode: "012345",
 				Options: []shopcsv.Option{{Name: "Color", Value: "Dark  Red"}, {Name: "Size", Value: "Extra Large"}},
 			},
 			{
@@ -238,6 +240,7 @@ func TestVariants(t *testing.T) {
 	require.Equal(t, "mug", products[1].Variants[0].SKU)
 	require.Equal(t, shopcsv.Draft, products[1].Status, "not published is a draft")
 	require.EqualValues(t, 750, products[1].Variants[0].Price)
+	require.Nil(t, products[3].Variants[0].Quantity, "an empty cell is no quantity")
 	require.Equal(t, shopcsv.Draft, products[2].Status)
 	require.Equal(t, shopcsv.Archived, products[3].Status)
 	require.Equal(t, "jar--only", products[3].Variants[0].SKU)

@@ -182,13 +182,17 @@ func (im *importing) newPrices(b *batch, it *item) []pricing.Price {
 	return out
 }
 
-// newCounts are the item's quantities that are to be set.
+// newCounts are the item's quantities that are to be set. Where the file gives
+// none, nothing is: it would take 0 for a count.
 func (im *importing) newCounts(b *batch, it *item) []inventory.OnHand {
 	var out []inventory.OnHand
 	for _, v := range it.product.Variants {
+		if v.Quantity == nil {
+			continue
+		}
 		old, known := b.stock[v.SKU]
-		if !known || im.ResetStock && old != v.Quantity {
-			out = append(out, inventory.OnHand{SKU: v.SKU, OnHand: v.Quantity})
+		if !known || im.ResetStock && old != *v.Quantity {
+			out = append(out, inventory.OnHand{SKU: v.SKU, OnHand: *v.Quantity})
 		}
 	}
 	return out

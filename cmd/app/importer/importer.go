@@ -11,7 +11,8 @@
 //     products that are not in it stay as they are.
 //   - A quantity counts only for a SKU for which no stock was ever set: a second
 //     import must not undo the sales since the first. ResetStock takes every
-//     quantity of the file as a fresh count.
+//     quantity of the file as a fresh count. Without the column, or where its cell
+//     is empty, the stock stays as it is.
 //   - A product that one of the modules refuses is reported with its line and
 //     reason. Where the catalogue took it and pricing or inventory did not, it is
 //     in the catalogue and cannot be bought until that is mended.

@@ -154,6 +154,34 @@ func TestStockAfterSales(t *testing.T) {
 	require.EqualValues(t, 5, inventorytest.MustLevel(t, s.Inventory, "b").OnHand)
 }
 
+// A file that says nothing about quantities leaves the stock alone: neither is a
+// count undone, nor is nothing taken for a first count of 0.
+func TestFilesWithoutQuantities(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s importer.Services) {
+		levels := func() []inventory.Level {
+			reply, err := s.Inventory.Levels(t.Context(), inventory.LevelsRequest{SKUs: []string{"a", "b"}})
+			require.NoError(t, err)
+			return reply.Items
+		}
+		const noColumn = "Handle,Title,Option1 Name,Option1 Value,Variant Price\na,A,Title,Default Title,1.00\nb,B,Title,Default Title,2.00\n"
+		blank := strings.ReplaceAll(head+line("a", "A", 7, "1.00")+line("b", "B", 7, "2.00"), ",7,", ",,")
+		for _, in := range []string{noColumn, blank} {
+			require.Empty(t, run(t, s, in).Refused)
+			require.Empty(t, levels(), "nothing was counted yet")
+		}
+		run(t, s, head+line("a", "A", 50, "1.00")+line("b", "B", 0, "2.00"))
+		counted := []inventory.Level{{SKU: "a", OnHand: 50, Available: 50}, {SKU: "b"}}
+		require.Equal(t, counted, levels(), "the first count counts, 0 too")
+		for _, in := range []string{noColumn, blank} {
+			report, err := importer.Run(t.Context(), importer.Options{Reader: strings.NewReader(in), Currency: "USD", Services: s, ResetStock: true})
+			require.NoError(t, err)
+			require.Empty(t, report.Refused)
+			require.Equal(t, counted, levels())
+		}
+	})
+}
+
 // dying stands for a process that is killed: after so many calls nothing answers.
 type dying struct {
 	left atomic.Int64
