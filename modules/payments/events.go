@@ -15,6 +15,7 @@ type PaymentChanged struct {
 	DepositID string      `json:"deposit_id,omitempty"` // empty: it is an order's
 	UserID    string      `json:"user_id"`
 	Amount    money.Money `json:"amount"`
+	Refunded  money.Money `json:"refunded,omitzero"` // with a refund: all that was given back so far; zero in older events
 }
 
 // What is published about a payment.

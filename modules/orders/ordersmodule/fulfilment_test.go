@@ -2,6 +2,7 @@ package ordersmodule_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -82,6 +83,59 @@ func TestFulfilmentInAnyOrder(t *testing.T) {
 		require.Equal(r, orders.Delivered, b.get(order.ID).Status)
 		require.Equal(r, []string{"orders.confirmed", "orders.shipped", "orders.delivered"}, b.published(order.ID))
 	})
+}
+
+// What neighbours told is applied once, however often their logs are delivered.
+func TestReplayRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open("orders"))
+		b.keep(open("neighbours"))
+		refund := func(orderID string, amount int64) {
+			b.shop.Payment(orderID, func(p *payments.Payment) { p.Status, p.Refunded.Amount = payments.Refunded, p.Refunded.Amount+amount })
+			b.payment(payments.PaymentRefunded, orderID, amount)
+		}
+		card, user := b.place("tok_visa"), b.buyer(2)
+		credit := orderstest.MustPlace(t, b.Service, user, orderstest.Wallet)
+		for _, o := range []orders.Order{card, credit} {
+			b.dispatch(o.ID)
+		}
+		b.capture(card.ID)
+		refund(card.ID, 300)
+		refund(card.ID, 300)
+		b.captureHold(credit.ID)
+		b.deliver(card.ID)
+		b.tell(func(v int64) event.Event {
+			return wallet.WasRefunded.New(user, v, wallet.Changed{UserID: user, Reference: credit.ID, Amount: credit.Totals.Total})
+		})
+		want := []orders.Order{b.get(card.ID), b.get(credit.ID)}
+		require.Len(t, want[0].History, 7, "placed, paid, handed over, on its way, refunded twice, delivered")
+		require.Empty(t, b.audit(2*time.Minute))
+
+		n, err := b.log.bus.Replay(t.Context(), "orders", time.Time{}, nil)
+		require.NoError(t, err)
+		require.EqualValues(t, 11, n)
+		require.NoError(t, b.log.bus.Drain(t.Context()))
+		require.Equal(t, want, []orders.Order{b.get(card.ID), b.get(credit.ID)})
+		require.Empty(t, b.audit(2*time.Minute))
+		refund(card.ID, 100) // what is new is still applied
+		require.Len(t, b.get(card.ID).History, 8)
+		require.Empty(t, b.audit(2*time.Minute))
+	})
+}
+
+// Refunds of payments that do not tell yet what they gave back so far add up.
+func TestRefundWithoutTotal(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	order := b.place("tok_visa")
+	b.dispatch(order.ID)
+	b.capture(order.ID)
+	for range 2 {
+		b.payment(payments.PaymentRefunded, order.ID, 300)
+	}
+	b.shop.Payment(order.ID, func(p *payments.Payment) { p.Status, p.Refunded.Amount = payments.Refunded, 600 })
+	require.Empty(t, b.audit(2*time.Minute))
 }
 
 // What is about no order, or comes when the order is settled, changes nothing.

@@ -33,6 +33,7 @@ type bundle struct {
 	db   *database.DB
 	shop *orderstest.Shop
 	late *atomic.Int64 // how far the clock is ahead, in nanoseconds
+	log  *told         // of what neighbours tell; nil: it is delivered, and kept nowhere
 
 	mu       sync.Mutex
 	versions map[string]int64 // of what neighbours publish, by aggregate
@@ -117,12 +118,40 @@ func (b *bundle) tell(recorded func(version int64) event.Event) {
 	b.versions[aggregate]++
 	e := recorded(b.versions[aggregate])
 	b.mu.Unlock()
+	if b.log != nil {
+		b.log.publish(b.t, e)
+		return
+	}
 	data, err := json.Marshal(e.Payload())
 	require.NoError(b.t, err)
 	require.NoError(b.t, b.Consumer.Deliver(context.Background(), []event.Envelope{{
 		ID: id.V7(), Source: "test", Topic: e.Topic, Type: e.Type, AggregateID: e.AggregateID,
 		Version: e.Version, Time: clock.System(), Data: data,
 	}}))
+}
+
+// told is the log of the neighbours' events, and the bus that brings them.
+type told struct {
+	db     *database.DB
+	outbox *event.Outbox
+	bus    *event.Bus
+}
+
+// keep has a log kept in db of what neighbours tell from now on.
+func (b *bundle) keep(db *database.DB) {
+	b.t.Helper()
+	require.NoError(b.t, db.Migrate(b.t.Context(), event.OutboxMigrations()))
+	bus, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+	require.NoError(b.t, err)
+	b.log = &told{db: db, outbox: event.NewOutbox(db, clock.System, id.V7), bus: bus}
+	bus.Source(b.log.outbox)
+	bus.Subscribe(b.Consumer)
+}
+
+func (l *told) publish(t *testing.T, e event.Event) {
+	t.Helper()
+	require.NoError(t, l.db.Atomic(t.Context(), func(ctx context.Context) error { return l.outbox.Publish(ctx, e) }))
+	require.NoError(t, l.bus.Drain(t.Context()))
 }
 
 func (b *bundle) shipment(kind *event.Type[shipping.ShipmentChanged], orderID string) {
@@ -136,9 +165,11 @@ func (b *bundle) payment(kind *event.Type[payments.PaymentChanged], orderID stri
 	b.t.Helper()
 	total := b.get(orderID).Totals.Total
 	total.Amount = amount
-	b.tell(func(v int64) event.Event {
-		return kind.New("pay-"+orderID, v, payments.PaymentChanged{PaymentID: "pay-" + orderID, OrderID: orderID, Amount: total})
-	})
+	change := payments.PaymentChanged{PaymentID: "pay-" + orderID, OrderID: orderID, Amount: total}
+	if kind == payments.PaymentRefunded {
+		b.shop.Payment(orderID, func(p *payments.Payment) { change.Refunded = p.Refunded })
+	}
+	b.tell(func(v int64) event.Event { return kind.New("pay-"+orderID, v, change) })
 }
 
 func (b *bundle) dispatch(orderID string) {

@@ -15,7 +15,8 @@ import (
 
 // Follow makes c bring the orders along with what shipping, payments and wallets tell.
 // Events of different topics have no order among them: each handler takes its
-// event in any status of the order, and leaves alone what is settled.
+// event in any status of the order, and leaves alone what is settled. Applied
+// again, as a replay does, an event changes nothing.
 func (s *Service) Follow(c *event.Consumer) {
 	event.On(c, shipping.ShipmentCreated, s.shipmentCreated)
 	event.On(c, shipping.ShipmentDispatched, s.shipmentDispatched)
@@ -38,7 +39,9 @@ func (s *Service) shipmentCreated(ctx context.Context, _ event.Meta, e shipping.
 // captured. One that cost nothing has no money to wait for.
 func (s *Service) shipmentDispatched(ctx context.Context, m event.Meta, e shipping.ShipmentChanged) error {
 	return s.change(ctx, e.OrderID, func(o *Order) error {
-		o.note(s.now(), fmt.Sprintf("handed to %s, tracking number %s", e.Carrier, e.TrackingNumber))
+		if handed := fmt.Sprintf("handed to %s, tracking number %s", e.Carrier, e.TrackingNumber); !o.noted(handed) {
+			o.note(s.now(), handed)
+		}
 		if o.Status == orders.Confirmed && o.Totals.Total.IsZero() {
 			return o.Ship(s.now())
 		}
@@ -89,20 +92,28 @@ func (s *Service) shipmentCancelled(ctx context.Context, _ event.Meta, e shippin
 }
 
 func (s *Service) paymentRefunded(ctx context.Context, _ event.Meta, e payments.PaymentChanged) error {
-	return s.refunded(ctx, e.OrderID, e.Amount)
+	return s.refunded(ctx, e.OrderID, e.Amount, e.Refunded)
 }
 
+// holdRefunded: a wallet gives a hold back once, and all of it.
 func (s *Service) holdRefunded(ctx context.Context, _ event.Meta, e wallet.Changed) error {
-	return s.refunded(ctx, e.Reference, e.Amount)
+	return s.refunded(ctx, e.Reference, e.Amount, e.Amount)
 }
 
-func (s *Service) refunded(ctx context.Context, orderID string, amount money.Money) error {
-	return s.change(ctx, orderID, func(o *Order) error {
-		refunded, err := o.Refunded.Add(amount)
-		if err != nil {
-			return fmt.Errorf("refund of order %s: %w", o.ID, err)
+// refunded notes that amount was given back, and with it total in all. An older
+// event does not tell the total: its amount is added, each time it comes.
+func (s *Service) refunded(ctx context.Context, orderID string, amount, total money.Money) error {
+	return s.change(ctx, orderID, func(o *Order) (err error) {
+		if total == (money.Money{}) {
+			if total, err = o.Refunded.Add(amount); err != nil {
+				return fmt.Errorf("refund of order %s: %w", o.ID, err)
+			}
 		}
-		o.Refunded = refunded
+		more, err := o.Refunded.Less(total)
+		if err != nil || !more {
+			return err
+		}
+		o.Refunded = total
 		o.note(s.now(), fmt.Sprintf("refunded %v", amount))
 		return nil
 	})

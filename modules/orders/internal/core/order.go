@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/event"
@@ -114,6 +115,11 @@ func (o *Order) Deliver(at time.Time) error {
 func (o *Order) note(at time.Time, detail string) {
 	o.History = append(o.History, orders.Change{At: at, Status: o.Status, Detail: detail})
 	o.UpdatedAt = at
+}
+
+// noted tells whether the history has such a note.
+func (o *Order) noted(detail string) bool {
+	return slices.ContainsFunc(o.History, func(c orders.Change) bool { return c.Detail == detail })
 }
 
 func (o *Order) become(status, reason string, at time.Time, detail string) {

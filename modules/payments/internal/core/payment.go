@@ -143,9 +143,13 @@ func (p *Payment) tell(t *event.Type[payments.PaymentChanged], amount int64) {
 	p.Version++
 	p.changed = true
 	order, deposit := p.reference()
-	p.news = append(p.news, t.New(p.ID, p.Version, payments.PaymentChanged{
+	change := payments.PaymentChanged{
 		PaymentID: p.ID, OrderID: order, DepositID: deposit, UserID: p.UserID, Amount: money.Of(amount, p.Currency),
-	}))
+	}
+	if t == payments.PaymentRefunded {
+		change.Refunded = money.Of(p.Refunded, p.Currency)
+	}
+	p.news = append(p.news, t.New(p.ID, p.Version, change))
 }
 
 // reference gives the id under which the payment was asked for, as the contract shows it.

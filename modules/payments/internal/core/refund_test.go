@@ -68,6 +68,7 @@ func TestRefund(t *testing.T) {
 		got := b.payment("o")
 		require.EqualValues(t, 4000, got.Refunded.Amount)
 		require.Equal(t, []string{"payments.authorised", "payments.captured", "payments.refunded", "payments.refunded"}, b.events(p.ID))
+		require.Equal(t, []int64{0, 0, 3000, 4000}, b.refundedSoFar(p.ID))
 		require.Empty(t, b.findings())
 	})
 }

@@ -3,6 +3,7 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -270,6 +271,20 @@ func (b *bundle) events(paymentID string) []string {
 	for i, r := range rows {
 		require.EqualValues(b.t, i+1, r.Version)
 		list = append(list, r.Type)
+	}
+	return list
+}
+
+// refundedSoFar is what each event about a payment says was given back in all.
+func (b *bundle) refundedSoFar(paymentID string) []int64 {
+	b.t.Helper()
+	var rows []string
+	require.NoError(b.t, b.db.Conn(b.t.Context()).Raw(`SELECT data FROM outbox WHERE aggregate_id = ? ORDER BY version`, paymentID).Scan(&rows).Error)
+	list := []int64{}
+	for _, row := range rows {
+		var e payments.PaymentChanged
+		require.NoError(b.t, json.Unmarshal([]byte(row), &e))
+		list = append(list, e.Refunded.Amount)
 	}
 	return list
 }
