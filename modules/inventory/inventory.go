@@ -33,7 +33,8 @@ const (
 // Service is what other contexts and the HTTP edge may ask of inventory.
 type Service interface {
 	// SetOnHand sets how many there are, at most 500 SKUs a call. Below what is
-	// reserved it is refused. For staff. Repeating it changes nothing.
+	// reserved it is refused. For staff. Repeating it changes nothing, but what was
+	// sold between is on hand again; with OnlyNew it is not.
 	// Codes: InvalidStock (nothing is set then), fault.Forbidden.
 	SetOnHand(ctx context.Context, req SetOnHandRequest) (SetOnHandReply, error)
 	// Levels gives the known ones among these SKUs, at most 500 a call. May be repeated.
@@ -64,7 +65,8 @@ type Level struct {
 
 // SetOnHandRequest sets levels.
 type SetOnHandRequest struct {
-	Levels []OnHand `json:"levels"`
+	Levels  []OnHand `json:"levels"`
+	OnlyNew bool     `json:"only_new,omitempty"` // leave alone what was ever set before
 }
 
 // OnHand is a count of a SKU, 0..1,000,000,000.

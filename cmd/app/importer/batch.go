@@ -138,7 +138,7 @@ func (im *importing) offer(ctx context.Context, b *batch) error {
 	})
 	group.Go(func() (err error) {
 		counts, err = write(ctx, b, im.newCounts, func(ctx context.Context, all []inventory.OnHand) error {
-			_, err := im.Services.Inventory.SetOnHand(ctx, inventory.SetOnHandRequest{Levels: all})
+			_, err := im.Services.Inventory.SetOnHand(ctx, inventory.SetOnHandRequest{Levels: all, OnlyNew: !im.ResetStock})
 			return err
 		}, inventory.InvalidStock)
 		return err
@@ -182,7 +182,8 @@ func (im *importing) newPrices(b *batch, it *item) []pricing.Price {
 	return out
 }
 
-// newCounts are the item's quantities that are to be set. Where the file gives
+// newCounts are the item's quantities that are to be set, as far as is known:
+// inventory itself leaves alone what somebody else counted meanwhile. Where the file gives
 // none, nothing is: it would take 0 for a count.
 func (im *importing) newCounts(b *batch, it *item) []inventory.OnHand {
 	var out []inventory.OnHand
@@ -237,7 +238,8 @@ func sendAll[T any](ctx context.Context, all []T, send func(context.Context, []T
 }
 
 // again repeats a call that may succeed later. Every call of an import is
-// idempotent, so an unknown outcome is repeated too.
+// idempotent, so an unknown outcome is repeated too; a count that replaces another
+// (ResetStock) takes what was sold between for not sold.
 func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	const attempts, first = 6, 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {

@@ -278,6 +278,67 @@ func TestMomentaryFailures(t *testing.T) {
 	require.Equal(t, 3, run(t, s, head+line("a", "A", 1, "1")+line("b", "B", 1, "1")+line("c", "C", 1, "1")).Created)
 }
 
+// unheard sets stock, sells some of it before its answer is there, and loses the first answer.
+type unheard struct {
+	inventory.Service
+	sell func()
+	once atomic.Bool
+}
+
+func (u *unheard) SetOnHand(ctx context.Context, r inventory.SetOnHandRequest) (inventory.SetOnHandReply, error) {
+	reply, err := u.Service.SetOnHand(ctx, r)
+	if err == nil && u.once.CompareAndSwap(false, true) {
+		u.sell()
+		return inventory.SetOnHandReply{}, fault.Unavailable.Errorf("the answer got lost")
+	}
+	return reply, err
+}
+
+func sell(t *testing.T, s inventory.Service, orderID, sku string, quantity int64) {
+	t.Helper()
+	_, err := s.Hold(inventorytest.Shop(), inventory.HoldRequest{OrderID: orderID, Lines: []inventory.Line{{SKU: sku, Quantity: quantity}}})
+	require.NoError(t, err)
+	_, err = s.Commit(inventorytest.Shop(), inventory.ReservationRequest{OrderID: orderID})
+	require.NoError(t, err)
+}
+
+// A first count that is sent again, because its answer got lost, does not undo
+// what was sold since.
+func TestRepeatedCountUndoesNoSale(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s importer.Services) {
+		stock := s.Inventory
+		s.Inventory = &unheard{Service: stock, sell: func() { sell(t, stock, "o", "a", 2) }}
+		require.Equal(t, importer.Report{Products: 1, Created: 1}, run(t, s, head+line("a", "A", 5, "1.00")))
+		require.EqualValues(t, 3, inventorytest.MustLevel(t, stock, "a").OnHand)
+	})
+}
+
+// early lets somebody else count and sell between the look at the stock and the write.
+type early struct {
+	inventory.Service
+	meanwhile func()
+}
+
+func (e *early) SetOnHand(ctx context.Context, r inventory.SetOnHandRequest) (inventory.SetOnHandReply, error) {
+	e.meanwhile()
+	return e.Service.SetOnHand(ctx, r)
+}
+
+// Whoever counts between an import's look at the stock and its write counts first.
+func TestCountOfOthersMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s importer.Services) {
+		stock := s.Inventory
+		s.Inventory = &early{Service: stock, meanwhile: func() {
+			inventorytest.MustStock(t, stock, "a", 8)
+			sell(t, stock, "o", "a", 2)
+		}}
+		run(t, s, head+line("a", "A", 5, "1.00"))
+		require.EqualValues(t, 6, inventorytest.MustLevel(t, stock, "a").OnHand)
+	})
+}
+
 func TestDemoCatalogue(t *testing.T) {
 	t.Parallel()
 	s := open(t, func(module string) *database.DB { return testenv.SQLite(t, module) })

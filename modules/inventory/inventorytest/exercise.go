@@ -50,6 +50,7 @@ func Exercise(t *testing.T, svc inventory.Service) {
 		"same SKU twice":  sameSKUTwice,
 		"last pieces":     lastPieces,
 		"first counts":    firstCounts,
+		"only new":        onlyNew,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,6 +216,25 @@ func sameSKUTwice(t *testing.T, svc inventory.Service) {
 	require.NoError(t, err)
 	require.Equal(t, []inventory.Line{{SKU: a, Quantity: 5}}, r.Lines)
 	require.Equal(t, inventory.Level{SKU: a, OnHand: 5, Reserved: 5}, MustLevel(t, svc, a))
+}
+
+// onlyNew sets what was never set, 0 or sold out or not, and nothing else.
+func onlyNew(t *testing.T, svc inventory.Service) {
+	a, b, c := sku("a"), sku("b"), sku("c")
+	MustStock(t, svc, a, 5)
+	MustStock(t, svc, b, 0)
+	_, err := hold(svc, id.V7(), inventory.Line{SKU: a, Quantity: 3})
+	require.NoError(t, err)
+	for _, changed := range []int{1, 0} {
+		reply, err := svc.SetOnHand(Shop(), inventory.SetOnHandRequest{
+			OnlyNew: true, Levels: []inventory.OnHand{{SKU: c, OnHand: 7}, {SKU: a, OnHand: 2}, {SKU: b, OnHand: 7}},
+		})
+		require.NoError(t, err, "fewer of a than are reserved, but a stays")
+		require.Equal(t, changed, reply.Changed)
+		require.Equal(t, inventory.Level{SKU: a, OnHand: 5, Reserved: 3, Available: 2}, MustLevel(t, svc, a))
+		require.Zero(t, MustLevel(t, svc, b).OnHand)
+		require.EqualValues(t, 7, MustLevel(t, svc, c).OnHand)
+	}
 }
 
 // firstCounts has many set the same SKUs for the first time at once: the last one

@@ -44,13 +44,17 @@ func (f *Fake) SetOnHand(ctx context.Context, req inventory.SetOnHandRequest) (i
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	kept := func(sku string) bool { _, known := f.levels[sku]; return known && req.OnlyNew }
 	for _, l := range req.Levels {
-		if l.OnHand < f.levels[l.SKU].Reserved || l.OnHand < 0 {
+		if l.OnHand < 0 || l.OnHand < f.levels[l.SKU].Reserved && !kept(l.SKU) {
 			return inventory.SetOnHandReply{}, inventory.InvalidStock.Errorf("fewer than are reserved")
 		}
 	}
 	var reply inventory.SetOnHandReply
 	for _, l := range req.Levels {
+		if kept(l.SKU) {
+			continue
+		}
 		if old, known := f.levels[l.SKU]; !known || old.OnHand != l.OnHand {
 			reply.Changed++
 			f.put(l.SKU, l.OnHand, old.Reserved)

@@ -58,15 +58,16 @@ func (s *Service) SetOnHand(ctx context.Context, req inventory.SetOnHandRequest)
 	}
 	var reply inventory.SetOnHandReply
 	err = s.store.Atomic(ctx, func(ctx context.Context) error {
-		changed, err := s.setOnHand(ctx, wanted)
+		changed, err := s.setOnHand(ctx, wanted, req.OnlyNew)
 		reply.Changed = changed
 		return err
 	})
 	return reply, err
 }
 
-// setOnHand writes what differs. The rows are locked in the order of their SKUs.
-func (s *Service) setOnHand(ctx context.Context, wanted []inventory.OnHand) (int, error) {
+// setOnHand writes what differs, or only what was never set. The rows are locked
+// in the order of their SKUs.
+func (s *Service) setOnHand(ctx context.Context, wanted []inventory.OnHand, onlyNew bool) (int, error) {
 	was, err := s.lockAll(ctx, skusOf(wanted))
 	if err != nil {
 		return 0, err
@@ -76,7 +77,7 @@ func (s *Service) setOnHand(ctx context.Context, wanted []inventory.OnHand) (int
 	var moves []Movement
 	for i, w := range wanted {
 		old := was[w.SKU]
-		if old.Version > 0 && old.OnHand == w.OnHand {
+		if old.Version > 0 && (onlyNew || old.OnHand == w.OnHand) {
 			continue
 		}
 		if w.OnHand < old.Reserved {
