@@ -96,6 +96,10 @@ func (g *group) add(r row) {
 			g.refuse(r.line, "column %d is not UTF-8: save the file as \"CSV UTF-8\"", i+1)
 			return
 		}
+		if strings.Contains(field, "\x00") { // PostgreSQL would refuse every statement that has it
+			g.refuse(r.line, "column %d has a NUL, which is no text: take it out", i+1)
+			return
+		}
 	}
 	if title := r.get(colTitle); title != "" && title != g.product.Title {
 		g.refuse(r.line, "another Title for the same Handle: %q", title)

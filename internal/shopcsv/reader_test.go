@@ -185,6 +185,8 @@ func TestBadProducts(t *testing.T) {
 		"another title":       {variant("bad", "Bad", "1", nil) + variant("bad", "Worse", "1", nil), []string{`line 4: bad: another Title for the same Handle: "Worse"`}},
 		"the same SKU":        {variant("bad", "Bad", "1", nil) + variant("bad", "", "1", nil), []string{"line 4: bad: the SKU bad--S is in line 3 already"}},
 		"no UTF-8":            {variant("bad", "B\xff", "1", nil), []string{`line 3: bad: column 2 is not UTF-8: save the file as "CSV UTF-8"`}},
+		"a NUL in the SKU":    {variant("bad", "Bad", "1", map[int]string{11: "b\x00d"}), []string{"line 3: bad: column 12 has a NUL, which is no text: take it out"}},
+		"a NUL in the handle": {variant("b\x00d", "Bad", "1", nil), []string{"line 3: b\x00d: column 1 has a NUL, which is no text: take it out"}},
 		"too few columns":     {"bad,Bad,x\n", []string{"line 3: bad: the row has 3 columns, the first line has 21"}},
 		"too many columns":    {strings.TrimSuffix(variant("bad", "Bad", "1", nil), "\n") + ",more\n", []string{"line 3: bad: the row has 22 columns, the first line has 21"}},
 		"quote in a field":    {variant("bad", `B"d`, "1", nil), []string{`line 3: bad: the row has a quote inside a field: put the field in quotes and double the quote inside ("")`}},

@@ -182,6 +182,20 @@ func TestFilesWithoutQuantities(t *testing.T) {
 	})
 }
 
+// A NUL is no text to PostgreSQL: it costs its product, and no other.
+func TestNUL(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s importer.Services) {
+		in := head + line("a", "A", 1, "1.00") +
+			"bad,Bad,,,,,true,Size,S,b\x00d,,7,9.00,,\n" +
+			line("b", "B", 2, "2.00")
+		report := run(t, s, in)
+		require.Equal(t, 2, report.Created)
+		require.Equal(t, []importer.Refusal{{Handle: "bad", Line: 3, Reason: "column 10 has a NUL, which is no text: take it out"}}, report.Refused)
+		require.EqualValues(t, 2, inventorytest.MustLevel(t, s.Inventory, "b").OnHand)
+	})
+}
+
 // dying stands for a process that is killed: after so many calls nothing answers.
 type dying struct {
 	left atomic.Int64
