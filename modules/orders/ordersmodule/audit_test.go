@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,6 +123,48 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 			require.Len(t, found[c.rule], 1, fmt.Sprint(found))
 			require.True(t, strings.HasPrefix(found[c.rule][0], "order "+order.ID))
 		})
+	}
+}
+
+// An order that is cancelled between the look at it and the look at its neighbours
+// is in order, also where that was long ago by the time of the second look.
+func TestAuditOfAnOrderThatIsCancelledMeanwhile(t *testing.T) {
+	t.Parallel()
+	for method, rule := range map[string]string{
+		"payments.by_order": "orders.payment_matches", "inventory.get": "orders.stock_matches", "shipping.by_order": "orders.shipment_matches",
+	} {
+		for name, after := range map[string]time.Duration{"now": 0, "long ago": 2 * time.Minute} {
+			t.Run(rule+" "+name, func(t *testing.T) {
+				t.Parallel()
+				b := setup(t, testenv.SQLite(t, "test"))
+				order := b.place("tok_visa")
+				b.shop.Shipment(order.ID, func(s *shipping.Shipment) { s.ID, s.Status = "ship-"+order.ID, shipping.Pending })
+				b.shipment(shipping.ShipmentCreated, order.ID)
+				var once sync.Once
+				b.shop.Before(func(m, _ string) error {
+					if m == method {
+						once.Do(func() {
+							b.shop.Shipment(order.ID, func(s *shipping.Shipment) { s.Status = shipping.Cancelled })
+							b.shop.Reservation(order.ID, func(r *inventory.Reservation) { r.Status = inventory.Released })
+							b.shop.Payment(order.ID, func(p *payments.Payment) { p.Status = payments.Voided })
+							b.shipment(shipping.ShipmentCancelled, order.ID)
+							b.late.Add(int64(after))
+						})
+					}
+					return nil
+				})
+				b.late.Store(int64(2 * time.Minute))
+				for _, c := range b.Checks {
+					if c.Rule != rule {
+						continue
+					}
+					n, err := c.Run(t.Context(), func(subject, detail string) { require.Fail(t, "found", "%s: %s", subject, detail) })
+					require.NoError(t, err)
+					require.Equal(t, 1, n)
+				}
+				require.Equal(t, orders.Cancelled, b.get(order.ID).Status)
+			})
+		}
 	}
 }
 

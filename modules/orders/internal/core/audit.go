@@ -48,7 +48,7 @@ func (s *Service) each(check func(context.Context, *Order) (string, error)) func
 					continue
 				}
 				examined++
-				wrong, err := check(ctx, o)
+				wrong, err := s.judge(ctx, o, check)
 				if err != nil {
 					return examined, fmt.Errorf("check order %s: %w", o.ID, err)
 				}
@@ -60,6 +60,25 @@ func (s *Service) each(check func(context.Context, *Order) (string, error)) func
 				return examined, nil
 			}
 		}
+	}
+}
+
+// judge looks again at an order that seems wrong: it may have moved since it was
+// read, while its neighbours were asked.
+func (s *Service) judge(ctx context.Context, o *Order, check func(context.Context, *Order) (string, error)) (string, error) {
+	for {
+		wrong, err := check(ctx, o)
+		if err != nil || wrong == "" {
+			return "", err
+		}
+		now, err := s.store.Get(ctx, o.ID)
+		switch {
+		case err != nil || s.recent(now.UpdatedAt):
+			return "", err
+		case now.UpdatedAt.Equal(o.UpdatedAt):
+			return wrong, nil
+		}
+		o = now
 	}
 }
 
