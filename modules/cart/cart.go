@@ -121,7 +121,7 @@ type Line struct {
 	SKU       string       `json:"sku"`
 	Title     string       `json:"title"`
 	Quantity  int          `json:"quantity"`
-	Revision  int64        `json:"revision"` // changes whenever the line is set
+	Revision  int64        `json:"revision"` // changes whenever the line is set, or an order takes a part of it
 	UnitPrice *money.Money `json:"unit_price"`
 	Total     *money.Money `json:"total"`
 }

@@ -75,6 +75,7 @@ func Exercise(t *testing.T, h Harness) {
 		"merge":             merge,
 		"merge of too much": mergeTooMuch,
 		"merge race":        mergeRace,
+		"merge meanwhile":   mergeMeanwhile,
 		"check out":         checkOut,
 		"check-out race":    checkOutRace,
 		"set again":         setAgain,

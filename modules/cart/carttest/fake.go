@@ -173,7 +173,6 @@ func (f *Fake) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeRepl
 		switch {
 		case i >= 0:
 			c.lines[i].Quantity = min(c.lines[i].Quantity+ref.Quantity, cart.MaxQuantity)
-			c.lines[i].Revision++
 		case len(c.lines) >= cart.MaxLines:
 			continue
 		default:
@@ -203,10 +202,16 @@ func (f *Fake) CheckOut(ctx context.Context, req cart.CheckOutRequest) (cart.Che
 		return cart.CheckOutReply{}, nil
 	}
 	f.orders[req.OrderID] = true
+	taken := map[int]bool{}
 	for _, bought := range req.Items {
-		if i := c.find(bought.SKU); i >= 0 && (bought.Revision == 0 || bought.Revision == c.lines[i].Revision) {
-			c.lines[i].Quantity -= max(bought.Quantity, 0)
+		i := c.find(bought.SKU)
+		if i >= 0 && bought.Quantity > 0 && (bought.Revision == 0 || bought.Revision == c.lines[i].Revision) {
+			c.lines[i].Quantity -= bought.Quantity
+			taken[i] = true
 		}
+	}
+	for i := range taken {
+		c.lines[i].Revision++
 	}
 	c.lines = slices.DeleteFunc(c.lines, func(r cart.CartRef) bool { return r.Quantity < 1 })
 	c.touched = f.Now()

@@ -152,3 +152,21 @@ func setAgain(t *testing.T, h Harness) {
 	require.NoError(t, err)
 	require.Equal(t, []cart.CartRef{{SKU: a, Quantity: 1}}, Refs(MustGet(t, h.Service, o)))
 }
+
+// mergeMeanwhile logs in between an order and the moment when it takes out what it
+// bought: what came from the guest's cart stays, and nothing else.
+func mergeMeanwhile(t *testing.T, h Harness) {
+	a, o, guest := h.sold(t, 1), user(), MustOpen(t, h.Service)
+	before := MustSet(t, h.Service, o, a, 2)
+	MustSet(t, h.Service, guest, a, 1)
+	_, err := h.Service.Merge(User(o.UserID), mergeInto(o, guest))
+	require.NoError(t, err)
+	require.NotEqual(t, before, MustGet(t, h.Service, o))
+
+	ordered := []cart.CartRef{{SKU: a, Quantity: 2, Revision: before.Lines[0].Revision}}
+	for range 2 { // the second order was placed before the first took its lines out
+		_, err = h.Service.CheckOut(Shop(), cart.CheckOutRequest{UserID: o.UserID, OrderID: id.V7(), Items: ordered})
+		require.NoError(t, err)
+		require.Equal(t, []cart.CartRef{{SKU: a, Quantity: 1}}, Refs(MustGet(t, h.Service, o)))
+	}
+}

@@ -53,7 +53,9 @@ func (s *Service) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeR
 }
 
 // merged gives the lines of own that change or are new when guest's come in.
-// What does not fit is left out: the user's own lines come first.
+// What does not fit is left out: the user's own lines come first. A line that is in
+// both keeps its revision: an order that is about to take it out takes what it
+// bought, and what came in stays.
 func merged(own, guest []Line) []Line {
 	have := map[string]Line{}
 	for _, l := range own {
@@ -66,9 +68,8 @@ func merged(own, guest []Line) []Line {
 			if len(have) >= cart.MaxLines {
 				continue
 			}
-			mine = Line{SKU: l.SKU, AddedAt: l.AddedAt}
+			mine = Line{SKU: l.SKU, AddedAt: l.AddedAt, Revision: l.Revision}
 		}
-		mine.Revision = max(mine.Revision+1, l.Revision)
 		mine.Quantity = min(mine.Quantity+l.Quantity, cart.MaxQuantity)
 		have[l.SKU] = mine
 		lines = append(lines, mine)
@@ -118,7 +119,8 @@ func (s *Service) checkOut(ctx context.Context, owner Owner, orderID string, bou
 	return s.takeOut(ctx, c, bought)
 }
 
-// takeOut lowers the lines by what was bought; what was added since stays.
+// takeOut lowers the lines by what was bought; what was added since stays. What is
+// left of a line has another revision: no order bought that yet.
 func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) error {
 	taken, seen := map[string]int{}, map[string]int64{}
 	for _, b := range bought {
@@ -133,6 +135,7 @@ func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) er
 		case n == 0 || revision > 0 && l.Revision != revision: // not bought, or set again since
 		case n < l.Quantity:
 			l.Quantity -= n
+			l.Revision++
 			kept = append(kept, l)
 		default:
 			gone = append(gone, l.SKU)
