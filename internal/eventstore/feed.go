@@ -200,12 +200,13 @@ func (f *Feed) tend(ctx context.Context, p Projection, g generation, own []gener
 	case g.Schema != p.Schema: // that of another version of the program, which knows how
 	default:
 		// One that was built turns as soon as it has what was there at the beginning
-		// of the pass: where others write all the time, it never has all.
+		// of the pass: where others write all the time, it never has all. A new reader
+		// knows nothing of what was there while somebody is writing.
 		if g.Position < safe {
 			more, err = f.step(ctx, p, &g, pages)
 		}
-		if err == nil && g.State == Building && g.Position >= safe {
-			more, err = true, f.turn(ctx, g, own)
+		if err == nil && g.State == Building && f.reader.known && g.Position >= safe {
+			more, err = f.turn(ctx, g, own)
 		}
 	}
 	if g.State == Serving && g.Schema == p.Schema && err == nil {

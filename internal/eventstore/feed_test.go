@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/eventstore"
 )
 
@@ -356,4 +358,48 @@ func TestANewSchemaIsBuiltBesideTheOld(t *testing.T) {
 		coins, _ := b.total(t, f, "totals")
 		require.EqualValues(t, 8, coins)
 	})
+}
+
+// While somebody writes, a feed that has just begun does not know yet how far the
+// streams are: what is half built does not serve.
+func TestWhatIsHalfBuiltDoesNotServe(t *testing.T) {
+	t.Parallel()
+	for name, schema := range map[string]int{"another schema": 2, "the same schema": 1} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, b *bundle) {
+				if b.db.Dialect() == database.SQLite {
+					t.Skip("SQLite has one writer, so nothing is held back")
+				}
+				withTotals(t, b)
+				old := eventstore.NewFeed(b.store, []eventstore.Projection{totals{bundle: b}.projection("totals")})
+				stop := b.run(t, old.Task())
+				b.mustFill(t, "p", 4)
+				caughtUp(t, old)
+				stop()
+				f := eventstore.NewFeed(b.store, []eventstore.Projection{totals{bundle: b, schema: schema}.projection("totals")})
+				generation, err := f.Rebuild(t.Context(), "totals")
+				require.NoError(t, err)
+				require.EqualValues(t, 2, generation)
+
+				late := hold(t, b.db)
+				late.must(t, b.appends("late"))
+				var looks atomic.Int64
+				require.NoError(t, b.db.Conn(t.Context()).Callback().Row().After("gorm:row").Register("looks", func(tx *gorm.DB) {
+					if strings.Contains(tx.Statement.SQL.String(), "pg_locks") {
+						looks.Add(1)
+					}
+				}))
+				b.run(t, f.Task())
+				require.Eventually(t, func() bool { return looks.Load() > 3 }, patience, time.Millisecond)
+				_, events := b.total(t, f, "totals")
+				require.EqualValues(t, 4, events)
+				require.EqualValues(t, 1, only(t, f, eventstore.Serving)[0].Generation)
+				late.commit(t)
+				require.Eventually(t, func() bool { return only(t, f, eventstore.Serving)[0].Generation == 2 }, patience, 10*time.Millisecond)
+				caughtUp(t, f)
+				_, events = b.total(t, f, "totals")
+				require.EqualValues(t, 5, events)
+			})
+		})
+	}
 }

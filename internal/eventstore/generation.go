@@ -10,14 +10,14 @@ import (
 // turn lets a generation that has caught up serve in place of the one before: for
 // readers in one instant, in one transaction. Readers never go back in time: the
 // new one has at least what the old one has.
-func (f *Feed) turn(ctx context.Context, g generation, own []generation) error {
+func (f *Feed) turn(ctx context.Context, g generation, own []generation) (turned bool, err error) {
 	for _, o := range own {
 		if o.State == Serving && o.Schema == g.Schema && o.Position > g.Position {
-			return nil // it goes on first
+			return false, nil // it goes on first
 		}
 	}
 	now := database.At(f.store.now())
-	err := f.store.db.Atomic(ctx, func(ctx context.Context) error {
+	err = f.store.db.Atomic(ctx, func(ctx context.Context) error {
 		if err := f.lease.check(ctx); err != nil {
 			return err
 		}
@@ -37,10 +37,10 @@ func (f *Feed) turn(ctx context.Context, g generation, own []generation) error {
 		return f.store.db.Conn(ctx).Exec(`UPDATE stream_projections SET generation = ? WHERE name = ?`, g.Generation, g.Name).Error
 	})
 	if err != nil {
-		return fmt.Errorf("let generation %d serve: %w", g.Generation, err)
+		return false, fmt.Errorf("let generation %d serve: %w", g.Generation, err)
 	}
 	f.store.log.InfoContext(ctx, "a projection was rebuilt and serves", "module", f.Module(), "projection", g.Name, "generation", g.Generation, "events", g.Applied)
-	return nil
+	return true, nil
 }
 
 // drop deletes some rows of a generation that served, once nobody can be reading

@@ -17,6 +17,7 @@ type Reader struct {
 	store *Store
 	marks []mark
 	safe  int64 // no event at or before this position is yet to come
+	known bool  // a Look has found out what is safe; until then it is nothing
 }
 
 // mark is a position that is safe once those who were writing when it was seen
@@ -59,7 +60,7 @@ func (r *Reader) Look(ctx context.Context) (safe int64, waiting bool, err error)
 		return r.safe, false, fmt.Errorf("look how far the streams are: %w", err)
 	}
 	if r.store.db.Dialect() == database.SQLite || now.Position == r.safe && len(r.marks) == 0 {
-		r.safe = now.Position
+		r.safe, r.known = now.Position, true
 		return r.safe, false, nil
 	}
 	if err := r.store.db.Conn(ctx).Raw(newestAndWriters).Scan(&now).Error; err != nil {
@@ -80,7 +81,7 @@ func (r *Reader) resolve(visible int64, writing []string) {
 		r.marks = append(r.marks, mark{visible, writing})
 	}
 	for len(r.marks) > 0 && !slices.ContainsFunc(r.marks[0].writers, func(w string) bool { return slices.Contains(writing, w) }) {
-		r.safe, r.marks = r.marks[0].position, r.marks[1:]
+		r.safe, r.known, r.marks = r.marks[0].position, true, r.marks[1:]
 	}
 }
 
