@@ -34,6 +34,11 @@ const (
 	DeclinedBy = "declined"
 )
 
+// SettledWithin is how long what the provider is asked for in the background may take,
+// by the audits: while the provider is away a void waits. The audit of payments names
+// what takes longer.
+const SettledWithin = 10 * time.Minute
+
 // Service is what other contexts and the HTTP edge may ask of payments.
 type Service interface {
 	// Authorize asks the provider to set the amount aside for an order, or for a

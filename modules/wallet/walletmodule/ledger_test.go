@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,5 +46,30 @@ func TestAuditComparesWalletsWithCards(t *testing.T) {
 		} {
 			require.Contains(t, found, want)
 		}
+	})
+}
+
+// What a failed deposit took is given back when the provider can be asked.
+func TestFailedDepositMayWaitForTheProvider(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		d := wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+			return b.db.Conn(ctx).Exec("UPDATE deposits SET status = 'failed' WHERE id = ?", d.ID).Error
+		}))
+		kept := "wallet.deposits_match_charges: deposit " + d.ID + ": it is failed with 10.00 USD, but the card gave 1000"
+		find := func(later time.Duration) (found bool) {
+			b.late.Store(int64(later))
+			for _, check := range b.Checks {
+				_, err := check.Run(t.Context(), func(subject, detail string) {
+					found = found || check.Rule+": "+subject+": "+detail == kept
+				})
+				require.NoError(t, err)
+			}
+			return found
+		}
+		require.False(t, find(payments.SettledWithin/2))
+		require.True(t, find(payments.SettledWithin+time.Minute))
 	})
 }

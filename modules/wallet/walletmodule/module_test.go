@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,15 +55,17 @@ type bundle struct {
 	payments *paymentstest.Fake
 	bus      *event.Bus
 	shop     neighbour
+	late     *atomic.Int64 // how far the clock is ahead, in nanoseconds
 }
 
 func setup(t *testing.T, open func(string) *database.DB) *bundle {
 	t.Helper()
-	b := &bundle{db: open("wallet"), payments: paymentstest.NewFake()}
+	b := &bundle{db: open("wallet"), payments: paymentstest.NewFake(), late: new(atomic.Int64)}
 	require.NoError(t, b.db.Migrate(t.Context(), walletmodule.Migrations()...))
 	var err error
 	b.Module, err = walletmodule.New(walletmodule.Deps{
-		DB: b.db, Now: clock.System, NewID: id.V7, Log: slog.New(slog.DiscardHandler), Currency: "USD", Payments: b.payments,
+		DB: b.db, NewID: id.V7, Log: slog.New(slog.DiscardHandler), Currency: "USD", Payments: b.payments,
+		Now: func() time.Time { return clock.System().Add(time.Duration(b.late.Load())) },
 	})
 	require.NoError(t, err)
 	shop := open("shop")

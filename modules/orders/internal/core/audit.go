@@ -114,8 +114,9 @@ func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
 		ok = p.Status == payments.Authorised && p.Amount == o.Totals.Total && p.ID == o.PaymentID
 	case orders.Shipped, orders.Delivered: // staff may refund: the order was told of it
 		ok = p.Captured == o.Totals.Total && kept == o.Totals.Total.Amount-o.Refunded.Amount && p.ID == o.PaymentID
-	default:
-		ok = kept == 0 && p.Status != payments.Authorised && p.Status != payments.Pending
+	default: // it is given up behind the order, when the provider can be asked
+		ok = kept == 0 && p.Status != payments.Authorised && p.Status != payments.Pending ||
+			min(s.now().Sub(o.UpdatedAt), s.now().Sub(p.UpdatedAt)) < payments.SettledWithin
 	}
 	if ok {
 		return "", nil

@@ -9,11 +9,7 @@ import (
 	"github.com/banyan-tree/banyan/modules/payments"
 )
 
-const (
-	auditPage = 200
-	// settledWithin is how long an operation may be open before it counts as stuck.
-	settledWithin = 10 * time.Minute
-)
+const auditPage = 200
 
 // Checks are the rules that an auditor may run on the live shop.
 func (s *Service) Checks() []audit.Check {
@@ -197,7 +193,7 @@ func (s *Service) checkOperations(ctx context.Context, report func(subject, deta
 			switch {
 			case o.Status == OpParked:
 				report("operation "+o.ID, fmt.Sprintf("%s of payment %s is parked after %d tries: %s", o.Kind, p.ID, o.Attempts, o.Message))
-			case o.Status == OpPending && s.Now().Sub(o.CreatedAt) > settledWithin:
+			case o.Status == OpPending && s.Now().Sub(o.CreatedAt) > payments.SettledWithin:
 				report("operation "+o.ID, fmt.Sprintf("%s of payment %s is open since %s: %s", o.Kind, p.ID, o.CreatedAt.Format(time.RFC3339), o.Message))
 			case o.Status == OpRefused && o.Kind == KindCapture && p.Purpose == ForOrder:
 				report("operation "+o.ID, fmt.Sprintf("the goods of payment %s have left, it cannot be captured: %s", p.ID, o.Message))

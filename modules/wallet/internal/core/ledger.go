@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,10 +20,6 @@ type Ledger struct {
 	Wallets  *Service
 	Deposits *Deposits
 }
-
-// settledWithin is how long a deposit may differ from its charge after its last
-// change: one that failed is given back behind it.
-const settledWithin = time.Minute
 
 // askAtOnce is how many cards are asked after at a time: payments may be far away.
 const askAtOnce = 8
@@ -51,8 +46,8 @@ func (l Ledger) auditDeposits(ctx context.Context, report func(subject, detail s
 			return examined, err
 		}
 		after = page[len(page)-1].ID
-		page = slices.DeleteFunc(page, func(d Deposit) bool { // a saga that is stuck has a rule of its own
-			return d.Status == DepositPending || l.Deposits.Now().Sub(d.UpdatedAt) < settledWithin && d.Status == DepositFailed
+		page = slices.DeleteFunc(page, func(d Deposit) bool { // a saga that is stuck has a rule of its own; what failed is given back behind it
+			return d.Status == DepositPending || l.Deposits.Now().Sub(d.UpdatedAt) < payments.SettledWithin && d.Status == DepositFailed
 		})
 		kept, err := l.kept(ctx, page)
 		if err != nil {
