@@ -73,6 +73,13 @@ func (f *Feed) Serving(ctx context.Context, name string) *gorm.DB {
 	return f.store.db.Conn(ctx).Model(&serving{}).Select("generation").Where("name = ?", name)
 }
 
+// Fed is a query for the position up to which the rows that readers see now have
+// every event. Who asks for it before, or with, the rows can tell what is lost from
+// what is yet to come.
+func (f *Feed) Fed(ctx context.Context, name string) *gorm.DB {
+	return f.store.db.Conn(ctx).Model(&generation{}).Select("position").Where("name = ? AND state = ?", name, Serving)
+}
+
 // all reads the generations, those of one projection together, oldest first.
 func (f *Feed) all(ctx context.Context) ([]generation, error) {
 	var list []generation

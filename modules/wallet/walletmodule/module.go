@@ -94,7 +94,7 @@ func New(d Deps) (*Module, error) {
 		Outbox:      outbox,
 		Consumer:    consumer,
 		Tasks:       []run.Task{sagas.Task(), sagas.Upkeep(), streams.Snapshots(), books.Feed().Task(), keys.Task(d.Log)},
-		Checks:      slices.Concat(wallets.Checks(), core.Ledger{Wallets: wallets, Deposits: deposits}.Checks(), sagas.Checks()),
+		Checks:      slices.Concat(wallets.Checks(), core.Ledger{Wallets: wallets, Deposits: deposits}.Checks(), sagas.Checks(), books.Feed().Checks()),
 		Sagas:       sagas,
 		Projections: books.Feed(),
 		Fits:        wallets.Fits,

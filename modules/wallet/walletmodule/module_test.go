@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/eventstore"
 	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -165,6 +167,7 @@ func TestAuditSeesDamage(t *testing.T) {
 		b := setup(t, open)
 		wallettest.MustDeposit(t, b.Service, "ada", 1000)
 		wallettest.MustDeposit(t, b.Service, "bob", 1000)
+		wallettest.MustDeposit(t, b.Service, "cid", 500)
 		order := wallettest.MustHold(t, b.Service, "ada", 300)
 		require.Empty(t, b.findings(t))
 		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
@@ -173,6 +176,8 @@ func TestAuditSeesDamage(t *testing.T) {
 				b.db.Conn(ctx).Exec("UPDATE statement_lines SET available = 5 WHERE user_id = 'ada' AND version = 3").Error,
 				b.db.Conn(ctx).Exec("UPDATE holds SET amount = 299 WHERE order_id = ?", order).Error,
 				b.db.Conn(ctx).Exec("DELETE FROM stream_events WHERE stream = 'bob' AND version = 1").Error,
+				b.db.Conn(ctx).Exec("DELETE FROM balances WHERE user_id = 'cid'").Error,
+				b.db.Conn(ctx).Exec("DELETE FROM statement_lines WHERE user_id = 'cid' AND version = 2").Error,
 			)
 		}))
 		found := strings.Join(b.findings(t), "\n")
@@ -181,10 +186,49 @@ func TestAuditSeesDamage(t *testing.T) {
 			"wallet ada: the projection of statements has 1000, 5 available",
 			"wallet bob: fold version 2 of stream bob: version 2 follows on version 0",
 			"wallet ada: orders hold [{" + order + " 299}], its events say [{" + order + " 300}]",
-			"all wallets: the daily totals add up to 2000, the balances to 1900",
+			"wallet cid: the projection of balances has lost rows: it was fed up to version 2, and ends at version 0",
+			"wallet cid: the projection of statements has lost rows: it was fed up to version 2, and ends at version 1",
+			"all wallets: the daily totals add up to 2500, the balances to 1900",
+			"all wallets: the daily totals have 7 events, the balances 5",
 		} {
 			require.Contains(t, found, want)
 		}
+	})
+}
+
+// A projection that cannot go on is tried again for a while, then the audit names it.
+func TestAuditSeesWhatIsStuck(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		b := setup(t, open)
+		wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		require.Empty(t, b.findings(t))
+		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+			return b.db.Conn(ctx).Exec("DELETE FROM balances WHERE user_id = 'ada'").Error
+		}))
+		wallettest.MustDeposit(t, b.Service, "ada", 1000)
+		require.Eventually(t, func() bool {
+			all, err := b.Projections.Status(t.Context())
+			require.NoError(t, err)
+			return slices.ContainsFunc(all, func(s eventstore.Status) bool { return s.Name == "balances" && s.Failure != "" })
+		}, patience, 10*time.Millisecond)
+		stuck := func(later time.Duration) (found []string) {
+			b.late.Store(int64(later))
+			for _, check := range b.Checks {
+				if check.Rule != "wallet.projections_none_stuck" {
+					continue
+				}
+				examined, err := check.Run(t.Context(), func(subject, detail string) { found = append(found, subject+": "+detail) })
+				require.NoError(t, err)
+				require.Equal(t, 3, examined)
+			}
+			return found
+		}
+		require.Empty(t, stuck(time.Minute))
+		found := stuck(10 * time.Minute)
+		require.Len(t, found, 1)
+		require.Contains(t, found[0], "projection balances: generation 1 does not have 1 events, the oldest for 10m")
+		require.Contains(t, found[0], "wallet ada: version 3 follows on 0")
 	})
 }
 

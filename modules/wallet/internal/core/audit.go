@@ -17,13 +17,22 @@ type Books interface {
 	Known(ctx context.Context, users []string) (map[string]bool, error)
 	// OpenHolds gives the holds that are held, by their orders.
 	OpenHolds(ctx context.Context, users []string) (map[string][]OpenHold, error)
+	// Fed tells up to which position a projection has every event; its rows, where
+	// they are read after that, have more or as many.
+	Fed(ctx context.Context, projection string) (int64, error)
 	// Balances gives what the projection has of wallets, nothing where it has none.
 	Balances(ctx context.Context, users []string) (map[string]Line, error)
 	// NewestLines gives the last line of wallets.
 	NewestLines(ctx context.Context, users []string) (map[string]Line, error)
-	// Totals gives what all events moved by the daily totals, and what all balances
-	// add up to; settled tells that both know the same events.
-	Totals(ctx context.Context) (moved, balances int64, settled bool, err error)
+	// Totals adds up two projections, at one moment.
+	Totals(ctx context.Context) (Totals, error)
+}
+
+// Totals is what all wallets come to, by two projections.
+type Totals struct {
+	Moved, Events      int64 // by the daily totals
+	Balances, Versions int64 // by the balances
+	Settled            bool  // both have been fed the same events
 }
 
 // auditPage is how many wallets, or deposits, are looked at together.
@@ -70,29 +79,47 @@ func (s *Service) eachWallet(ctx context.Context, look func(users []string) (eve
 
 func (s *Service) auditFolds(ctx context.Context, report func(subject, detail string)) (int, error) {
 	return s.eachWallet(ctx, func(users []string) (v eventstore.Visitor[Account], err error) {
-		projected := map[string]map[string]Line{}
-		if projected["balances"], err = s.Store.Balances(ctx, users); err != nil {
-			return v, err
+		type projection struct {
+			fed   int64
+			lines map[string]Line
+			given map[string]int64 // the last version of each wallet that it was fed
 		}
-		if projected["statements"], err = s.Store.NewestLines(ctx, users); err != nil {
-			return v, err
+		projected := map[string]projection{}
+		for name, read := range map[string]func(context.Context, []string) (map[string]Line, error){
+			"balances": s.Store.Balances, "statements": s.Store.NewestLines,
+		} {
+			p := projection{given: map[string]int64{}}
+			if p.fed, err = s.Store.Fed(ctx, name); err != nil {
+				return v, err
+			}
+			if p.lines, err = read(ctx, users); err != nil {
+				return v, err
+			}
+			projected[name] = p
 		}
 		differs := func(user, name string, seen Line, a Account, version int64) {
 			report("wallet "+user, fmt.Sprintf("the projection of %s has %d, %d available, at version %d; its events add up to %d, %d available, at version %d",
 				name, seen.Balance, seen.Available, seen.Version, a.Balance, a.Available(), version))
 		}
 		v.Event = func(r eventstore.Recorded, a Account) {
-			for name, lines := range projected {
-				seen, known := lines[r.Stream]
+			for name, p := range projected {
+				if r.Position <= p.fed {
+					p.given[r.Stream] = r.Version
+				}
+				seen, known := p.lines[r.Stream]
 				if known && seen.Version == r.Version && (seen.Balance != a.Balance || seen.Available != a.Available()) {
 					differs(r.Stream, name, seen, a, r.Version)
 				}
 			}
 		}
 		v.End = func(user string, l eventstore.Loaded[Account]) error {
-			for name, lines := range projected {
-				if seen := lines[user]; seen.Version > l.Head.Version {
+			for name, p := range projected {
+				switch seen := p.lines[user]; {
+				case seen.Version > l.Head.Version:
 					differs(user, name, seen, l.State, l.Head.Version)
+				case seen.Version < p.given[user]:
+					report("wallet "+user, fmt.Sprintf("the projection of %s has lost rows: it was fed up to version %d, and ends at version %d; app projection rebuild %s makes them anew",
+						name, p.given[user], seen.Version, name))
 				}
 			}
 			return nil
@@ -144,12 +171,15 @@ func (s *Service) auditHoldsOf(ctx context.Context, user string, report func(sub
 }
 
 func (s *Service) auditTotals(ctx context.Context, report func(subject, detail string)) (int, error) {
-	moved, balances, settled, err := s.Store.Totals(ctx)
-	if err != nil || !settled { // while the projections catch up there is nothing to compare
+	t, err := s.Store.Totals(ctx)
+	if err != nil || !t.Settled { // while one is ahead there is nothing to compare
 		return 0, err
 	}
-	if moved != balances {
-		report("all wallets", fmt.Sprintf("the daily totals add up to %d, the balances to %d", moved, balances))
+	if t.Moved != t.Balances {
+		report("all wallets", fmt.Sprintf("the daily totals add up to %d, the balances to %d", t.Moved, t.Balances))
+	}
+	if t.Events != t.Versions {
+		report("all wallets", fmt.Sprintf("the daily totals have %d events, the balances %d, and both were fed the same: one has lost rows", t.Events, t.Versions))
 	}
 	return 1, nil
 }

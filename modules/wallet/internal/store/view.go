@@ -99,18 +99,32 @@ func (s *Store) NewestLines(ctx context.Context, users []string) (map[string]cor
 	return lines, nil
 }
 
-// Totals implements core.Books, in one statement. Both projections are fed in one
-// order, so those that know as many events know the same ones.
-func (s *Store) Totals(ctx context.Context) (moved, sum int64, settled bool, err error) {
-	var totals struct{ Moved, Events, Sum, Versions int64 }
-	err = s.Conn(ctx).Raw(`SELECT
+// Fed implements core.Books.
+func (s *Store) Fed(ctx context.Context, projection string) (int64, error) {
+	var position int64
+	if err := s.feed.Fed(ctx, projection).Scan(&position).Error; err != nil {
+		return 0, fmt.Errorf("ask how far the projection of %s is: %w", projection, err)
+	}
+	return position, nil
+}
+
+// Totals implements core.Books, in one statement.
+func (s *Store) Totals(ctx context.Context) (core.Totals, error) {
+	var totals struct {
+		core.Totals
+		DailyFed, BalancesFed int64
+	}
+	err := s.Conn(ctx).Raw(`SELECT
 		CAST(COALESCE((SELECT SUM(moved) FROM daily_totals WHERE generation = (?)), 0) AS bigint) AS moved,
 		CAST(COALESCE((SELECT SUM(events) FROM daily_totals WHERE generation = (?)), 0) AS bigint) AS events,
-		CAST(COALESCE((SELECT SUM(balance) FROM balances WHERE generation = (?)), 0) AS bigint) AS sum,
-		CAST(COALESCE((SELECT SUM(version) FROM balances WHERE generation = (?)), 0) AS bigint) AS versions`,
-		s.feed.Serving(ctx, dailies), s.feed.Serving(ctx, dailies), s.feed.Serving(ctx, balances), s.feed.Serving(ctx, balances)).Scan(&totals).Error
+		CAST(COALESCE((SELECT SUM(balance) FROM balances WHERE generation = (?)), 0) AS bigint) AS balances,
+		CAST(COALESCE((SELECT SUM(version) FROM balances WHERE generation = (?)), 0) AS bigint) AS versions,
+		COALESCE((?), 0) AS daily_fed, COALESCE((?), 0) AS balances_fed`,
+		s.feed.Serving(ctx, dailies), s.feed.Serving(ctx, dailies), s.feed.Serving(ctx, balances), s.feed.Serving(ctx, balances),
+		s.feed.Fed(ctx, dailies), s.feed.Fed(ctx, balances)).Scan(&totals).Error
 	if err != nil {
-		return 0, 0, false, fmt.Errorf("add up all wallets: %w", err)
+		return core.Totals{}, fmt.Errorf("add up all wallets: %w", err)
 	}
-	return totals.Moved, totals.Sum, totals.Events == totals.Versions, nil
+	totals.Settled = totals.DailyFed == totals.BalancesFed
+	return totals.Totals, nil
 }
