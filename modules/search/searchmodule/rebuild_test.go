@@ -277,6 +277,42 @@ func TestHalfBuiltIndexIsGivenUp(t *testing.T) {
 	})
 }
 
+// Of those that begin at the same moment one builds, and the others are told so.
+func TestBuildersThatBeginAtOnce(t *testing.T) {
+	t.Parallel()
+	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
+		m := openMarket(t, open)
+		for range 10 {
+			const builders = 8
+			type begun struct {
+				building event.Rebuilding
+				err      error
+			}
+			all, gate := make(chan begun, builders), make(chan struct{})
+			for range builders {
+				go func() {
+					<-gate
+					building, err := m.Consumer.Rebuild(t.Context(), time.Time{})
+					all <- begun{building, err}
+				}()
+			}
+			close(gate)
+			var first event.Rebuilding
+			for range builders {
+				b := <-all
+				if b.err == nil {
+					require.Nil(t, first, "two build at a time")
+					first = b.building
+					continue
+				}
+				require.ErrorIs(t, b.err, search.Rebuilding)
+			}
+			require.NotNil(t, first)
+			require.NoError(t, first.Abandon(t.Context()))
+		}
+	})
+}
+
 // Live events reach the index that is being built before the log comes to what was
 // before them: that is passed over.
 func TestRebuildPassesOverWhatIsOld(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"gorm.io/gorm/clause"
+
 	"github.com/banyan-tree/banyan/internal/database"
 )
 
@@ -40,22 +42,28 @@ func (s *Store) Takers(ctx context.Context) ([]int64, error) {
 }
 
 // Begin implements core.Generations. Where two begin at once, the unique index of
-// states lets one of them; the other is told at its next attempt.
+// states lets one of them; the other waits for that, then looks again.
 func (s *Store) Begin(ctx context.Context, token string) (int64, time.Time, error) {
-	var other []generationRow
-	if err := s.Conn(ctx).Where("state = ?", building).Find(&other).Error; err != nil {
-		return 0, time.Time{}, err
+	for ctx.Err() == nil {
+		var other []generationRow
+		if err := s.Conn(ctx).Where("state = ?", building).Find(&other).Error; err != nil {
+			return 0, time.Time{}, err
+		}
+		if len(other) > 0 {
+			return 0, other[0].MadeAt.Time, nil
+		}
+		var highest int64
+		if err := s.Conn(ctx).Raw(`SELECT MAX(generation) FROM generations`).Scan(&highest).Error; err != nil {
+			return 0, time.Time{}, err
+		}
+		now := database.At(s.now())
+		row := generationRow{Generation: highest + 1, State: building, Token: token, MadeAt: now, BeatAt: now}
+		made := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if made.Error != nil || made.RowsAffected == 1 {
+			return row.Generation, now.Time, made.Error
+		}
 	}
-	if len(other) > 0 {
-		return 0, other[0].MadeAt.Time, nil
-	}
-	var highest int64
-	if err := s.Conn(ctx).Raw(`SELECT MAX(generation) FROM generations`).Scan(&highest).Error; err != nil {
-		return 0, time.Time{}, err
-	}
-	now := database.At(s.now())
-	row := generationRow{Generation: highest + 1, State: building, Token: token, MadeAt: now, BeatAt: now}
-	return row.Generation, now.Time, s.Conn(ctx).Create(&row).Error
+	return 0, time.Time{}, ctx.Err()
 }
 
 // Beat implements core.Generations.
