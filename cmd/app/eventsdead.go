@@ -65,7 +65,7 @@ func deadListCommand(s *settings) *cobra.Command {
 }
 
 func deadShowCommand(s *settings) *cobra.Command {
-	return deadActCommand(s, "show CONSUMER ID", "Tell all about one, as JSON", "  app events dead show shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
+	cmd := deadActCommand(s, "show CONSUMER ID", "Tell all about one, as JSON", "  app events dead show shipping 0197a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
 		func(cmd *cobra.Command, ctx context.Context, shop *shop, c *event.Consumer, id string) error {
 			dead, err := shop.deadShow(ctx, c, id)
 			if err != nil {
@@ -73,6 +73,8 @@ func deadShowCommand(s *settings) *cobra.Command {
 			}
 			return printJSON(cmd.OutOrStdout(), dead)
 		})
+	cmd.Flags().Bool("json", true, "print JSON, as it always does")
+	return cmd
 }
 
 func deadReplayCommand(s *settings) *cobra.Command {

@@ -41,6 +41,7 @@ func TestExecuteSaysWhy(t *testing.T) {
 		"no event":               {[]string{"events", "list", "--limit", "0", "--data-dir", data}, exitUsage, "--limit 0: give 1 to 1000"},
 		"too many events":        {[]string{"events", "list", "--limit", "1001", "--data-dir", data}, exitUsage, "--limit 1001: give 1 to 1000"},
 		"no dead event":          {[]string{"events", "dead", "list", "--limit", "0", "--data-dir", data}, exitUsage, "--limit 0: give 1 to 10000"},
+		"a dead event as JSON":   {[]string{"events", "dead", "show", "shipping", "none", "--json", "--data-dir", data}, exitFailed, "none"},
 		"too many sagas":         {[]string{"saga", "list", "--limit", "1000", "--data-dir", data}, exitUsage, "--limit 1000: give 1 to 500"},
 		"sagas of no such state": {[]string{"saga", "list", "--status", "paused", "--data-dir", data}, exitUsage, `--status: there is no "paused": give running`},
 		"an audit without time":  {[]string{"audit", "--timeout", "1ns", "--data-dir", data}, exitFailed, "raise --timeout"},
@@ -60,6 +61,17 @@ func TestExecuteSaysWhy(t *testing.T) {
 			require.Contains(t, problems.String(), c.says)
 		})
 	}
+}
+
+// What scripts read has names in lower case, like all other output.
+func TestProblemsAsJSON(t *testing.T) {
+	t.Parallel()
+	var out, problems strings.Builder
+	code := execute(t.Context(), []string{"config", "check", "--json", "--currency", "dollars"}, strings.NewReader(""), &out, &problems)
+	require.Equal(t, exitUsage, code)
+	require.JSONEq(t, `{"ok": false, "problems": [
+		{"where": "--currency", "key": "currency", "detail": "\"dollars\" must be the code of a currency, such as USD or EUR"}
+	]}`, out.String())
 }
 
 // some are the settings of a process that runs some modules; its broker is not there.

@@ -34,9 +34,9 @@ type Options struct {
 
 // Problem is one thing wrong with the settings.
 type Problem struct {
-	Where  string // "banyan.yaml:12", "BANYAN_HTTP_ADDR", "--http-addr", "default"
-	Key    string
-	Detail string // what is wrong and what is allowed
+	Where  string `json:"where"` // "banyan.yaml:12", "BANYAN_HTTP_ADDR", "--http-addr", "default"
+	Key    string `json:"key"`
+	Detail string `json:"detail"` // what is wrong and what is allowed
 }
 
 func (p Problem) String() string {
