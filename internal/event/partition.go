@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -153,6 +154,10 @@ func (o *Outbox) Trim(ctx context.Context, before time.Time) (int64, error) {
 }
 
 func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (gone bool, err error) {
+	stays, err := o.latestOf(ctx, name)
+	if err != nil {
+		return false, err
+	}
 	err = o.db.Atomic(ctx, func(ctx context.Context) error {
 		conn := o.db.Conn(ctx)
 		if err := lockLog(conn); err != nil {
@@ -165,7 +170,7 @@ func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (
 			return err
 		}
 		if has.Rows {
-			if err := errors.Join(noteTrim(conn, before), o.keepLatest(conn, name)); err != nil {
+			if err := errors.Join(noteTrim(conn, before), o.moveOut(conn, name, stays)); err != nil {
 				return err
 			}
 		}
@@ -174,19 +179,54 @@ func (o *Outbox) dropMonth(ctx context.Context, name string, before time.Time) (
 	return gone && err == nil, err
 }
 
-// keepLatest moves what must stay of a month to the default partition.
-func (o *Outbox) keepLatest(conn *gorm.DB, name string) error {
-	if len(o.kept) == 0 {
+// latestOf gives the ids of what must stay of a month: the last events of aggregates
+// that have no newer one. That may take long, so it is done in parts and before
+// anything is locked: sent events of an old month do not change. What gets a newer one
+// meanwhile stays until the next time.
+func (o *Outbox) latestOf(ctx context.Context, name string) ([]string, error) {
+	var stays []string
+	for _, topic := range o.kept {
+		last := ""
+		for {
+			var page []struct {
+				AggregateID, ID string
+				Newer           bool
+			}
+			err := o.db.Conn(ctx).Raw(fmt.Sprintf(`SELECT e.aggregate_id, e.id, EXISTS (
+					SELECT 1 FROM outbox AS newer WHERE newer.topic = e.topic AND newer.aggregate_id = e.aggregate_id AND newer.version > e.version) AS newer
+				FROM (SELECT topic, aggregate_id, MAX(version) AS version FROM %s WHERE topic = ? AND aggregate_id > ?
+					GROUP BY topic, aggregate_id ORDER BY aggregate_id LIMIT ?) AS part
+				JOIN %s AS e ON e.topic = part.topic AND e.aggregate_id = part.aggregate_id AND e.version = part.version
+				ORDER BY e.aggregate_id`, name, name), topic, last, logPage).Scan(&page).Error
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range page {
+				if last = p.AggregateID; !p.Newer {
+					stays = append(stays, p.ID)
+				}
+			}
+			if len(page) < logPage {
+				break
+			}
+		}
+	}
+	return stays, nil
+}
+
+// moveOut moves what must stay of a month to the default partition. Publishers wait
+// from here to the end of the transaction.
+func (o *Outbox) moveOut(conn *gorm.DB, name string, ids []string) error {
+	if len(ids) == 0 {
 		return nil
 	}
-	return errors.Join(
-		conn.Exec(fmt.Sprintf(`ALTER TABLE outbox DETACH PARTITION %s`, name)).Error,
-		conn.Exec(fmt.Sprintf(`INSERT INTO outbox_default (id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data, sent_at)
-			SELECT e.id, e.topic, e.type, e.aggregate_id, e.version, e.lane, e.recorded_at, e.traceparent, e.data, e.sent_at FROM %s AS e
-			WHERE e.topic IN ? AND e.version = (SELECT MAX(v.version) FROM %s AS v WHERE v.topic = e.topic AND v.aggregate_id = e.aggregate_id)
-			AND NOT EXISTS (SELECT 1 FROM outbox AS newer WHERE newer.topic = e.topic AND newer.aggregate_id = e.aggregate_id AND newer.version > e.version)`,
-			name, name), o.kept).Error,
-	)
+	err := conn.Exec(fmt.Sprintf(`ALTER TABLE outbox DETACH PARTITION %s`, name)).Error
+	for part := range slices.Chunk(ids, insertAtOnce) {
+		err = errors.Join(err, conn.Exec(fmt.Sprintf(`INSERT INTO outbox_default (id, topic, type, aggregate_id, version, lane, recorded_at, traceparent, data, sent_at)
+			SELECT e.id, e.topic, e.type, e.aggregate_id, e.version, e.lane, e.recorded_at, e.traceparent, e.data, e.sent_at FROM %s AS e WHERE `,
+			name)+o.db.Among("e.id"), o.db.List(part)).Error)
+	}
+	return err
 }
 
 func (o *Outbox) trimRows(ctx context.Context, before time.Time) (int64, error) {

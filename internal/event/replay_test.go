@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 func (s shop) forgetEffects(t testing.TB) {
@@ -371,4 +374,59 @@ func TestRetentionKeepsTheLastStateOfEach(t *testing.T) {
 		b.drain(t)
 		require.Equal(t, []int64{10, 11}, s.effects(t, "a"))
 	})
+}
+
+// Publishers do not wait while it is found out what stays of a month.
+func TestRetentionLocksNoPublisherOutWhileItLooks(t *testing.T) {
+	t.Parallel()
+	cluster := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)})
+	source, err := cluster.Module(t.Context(), "source", 4)
+	require.NoError(t, err)
+	target, err := cluster.Module(t.Context(), "target", 4)
+	require.NoError(t, err)
+	s := shop{source: source, target: target}
+	s.prepare(t)
+	ctx := t.Context()
+	b := s.instance(t)
+	now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+	outbox := event.NewOutbox(s.source, now.Now, id.V7).KeepLatest(happened.Topic())
+	b.outbox = outbox
+	require.NoError(t, outbox.MakePartitions(ctx))
+	for _, a := range []string{"a", "b", "c"} {
+		b.publish(t, a, 1, 2)
+	}
+	b.drain(t)
+	now.Advance(70 * 24 * time.Hour)
+	require.NoError(t, outbox.MakePartitions(ctx))
+	b.publish(t, "c", 3)
+	b.drain(t)
+
+	var looked int64
+	probe := func(g *gorm.DB) {
+		if !strings.Contains(g.Statement.SQL.String(), "outbox AS newer") {
+			return
+		}
+		looked++
+		require.NoError(t, s.source.Atomic(ctx, func(ctx context.Context) error {
+			if err := s.source.Conn(ctx).Exec(`SET LOCAL lock_timeout = '1s'`).Error; err != nil {
+				return err
+			}
+			return outbox.Publish(ctx, happened.New("busy", looked, counted{N: looked}))
+		}))
+	}
+	on := s.source.Conn(ctx).Callback()
+	require.NoError(t, on.Query().Before("gorm:query").Register("probe", probe))
+	require.NoError(t, on.Row().Before("gorm:row").Register("probe", probe))
+	require.NoError(t, on.Raw().Before("gorm:raw").Register("probe", probe))
+	_, err = outbox.Trim(ctx, now.Now().Add(-24*time.Hour))
+	require.NoError(t, err)
+	require.Positive(t, looked)
+	b.drain(t)
+	require.Equal(t, upTo(looked), s.effects(t, "busy"))
+	for aggregate, left := range map[string]int64{"a": 2, "b": 2, "c": 3} {
+		list, err := outbox.List(ctx, event.Filter{AggregateID: aggregate})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Equal(t, left, list[0].Version)
+	}
 }
