@@ -393,6 +393,7 @@ func TestSilentServerIsAway(t *testing.T) {
 	_, err = pgconn.ConnectConfig(t.Context(), cfg)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorIs(t, database.Fault(t.Context(), err), fault.Unavailable)
+	require.True(t, database.Disconnected(err))
 	require.False(t, database.Disconnected(fmt.Errorf("a slow handler: %w", context.DeadlineExceeded)))
 	require.True(t, database.Disconnected(fmt.Errorf("a write: %w", net.ErrClosed)))
 	over, cancel := context.WithCancel(t.Context())

@@ -92,8 +92,10 @@ func unavailable(err error) string {
 			return "the database took too long, try again"
 		case code == pgReadOnly:
 			return "the database takes no writes at present, try again later"
-		case code[:2] == "08", code[:2] == "53", code[:2] == "57", code[:2] == "58":
+		case away(code):
 			return "the database cannot serve at present, try again later"
+		case refused(err):
+			return "the database does not let the shop in at present, try again later"
 		}
 		return ""
 	}
@@ -106,10 +108,14 @@ func unavailable(err error) string {
 	return ""
 }
 
-// Disconnected tells whether err is that of a connection that was cut, which says
-// nothing about what was done on it. The end of somebody's time is none, though package
-// context makes it look like an error of the network.
+// Disconnected tells whether err is that of a connection that was cut, or not made,
+// which says nothing about what was done on it. The end of somebody's time is none,
+// though package context makes it look like an error of the network.
 func Disconnected(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) { // the server's time may have been over
+		return true
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
@@ -118,6 +124,23 @@ func Disconnected(err error) bool {
 	}
 	code := pgCode(err)
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") // the server shuts down, or an administrator ended it
+}
+
+// away tells whether a server says that it cannot serve anybody.
+func away(code string) bool {
+	switch code[:2] {
+	case "08", "53", "57", "58":
+		return true
+	}
+	return false
+}
+
+// refused tells whether a server let our login in no more: another password, no such
+// database or role, no right to connect.
+func refused(err error) bool {
+	var connect *pgconn.ConnectError
+	code := pgCode(err)
+	return code != "" && !away(code) && errors.As(err, &connect)
 }
 
 func disconnected(err error) bool {

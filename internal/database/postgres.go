@@ -69,7 +69,7 @@ func dial(ctx context.Context, cfg Config) (*server, error) {
 	limited, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	err = s.check(limited)
-	for err != nil && unavailable(err) != "" && limited.Err() == nil {
+	for err != nil && unavailable(err) != "" && !refused(err) && limited.Err() == nil {
 		select {
 		case <-limited.Done():
 		case <-time.After(200 * time.Millisecond):
@@ -77,6 +77,9 @@ func dial(ctx context.Context, cfg Config) (*server, error) {
 				err = again // else the error before tells more than "deadline exceeded"
 			}
 		}
+	}
+	if refused(err) { // which waiting does not mend
+		return nil, errors.Join(err, admin.Close())
 	}
 	if err != nil {
 		if !errors.Is(ctx.Err(), context.Canceled) {

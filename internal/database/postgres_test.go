@@ -143,6 +143,51 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 	require.Zero(t, count(t, db))
 }
 
+// A server that lets our login in no more is away for the shop, and what runs goes on
+// when it does again. At the start it is a wrong address.
+func TestRefusedLoginIsUnavailable(t *testing.T) {
+	t.Parallel()
+	address := testenv.PostgresURL(t)
+	admin, err := sql.Open("pgx", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, admin.Close()) })
+	ctx := t.Context()
+	exec := func(ctx context.Context, statement string, args ...any) {
+		_, err := admin.ExecContext(ctx, statement, args...)
+		require.NoError(t, err, statement)
+	}
+	name := "r" + strings.ReplaceAll(id.V7(), "-", "")
+	exec(ctx, "CREATE ROLE "+name+" LOGIN PASSWORD 'secret'")
+	exec(ctx, "GRANT CREATE ON DATABASE "+strings.TrimPrefix(mustPath(t, address), "/")+" TO "+name)
+	t.Cleanup(func() {
+		exec(context.Background(), "DROP OWNED BY "+name)
+		exec(context.Background(), "DROP ROLE "+name)
+	})
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	u.User = url.UserPassword(name, "secret")
+	db, err := testenv.Open(t, database.Config{URL: u.String(), SingleRole: true}).Module(ctx, "test", 9)
+	require.NoError(t, err)
+	require.NoError(t, db.Ping(ctx))
+
+	exec(ctx, "ALTER ROLE "+name+" NOLOGIN")
+	exec(ctx, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = $1", name)
+	for range 10 { // more than there were connections, which were cut
+		err := db.Atomic(ctx, func(ctx context.Context) error { return db.Conn(ctx).Exec("SELECT 1").Error })
+		require.ErrorIs(t, err, fault.Unavailable)
+		require.True(t, database.Disconnected(err))
+	}
+	err = db.Ping(ctx)
+	require.ErrorIs(t, err, fault.Unavailable)
+	require.Equal(t, "the database does not let the shop in at present, try again later", fault.From(err).Message)
+	_, err = database.Open(ctx, database.Config{URL: u.String(), SingleRole: true})
+	require.ErrorContains(t, err, "not permitted to log in")
+	require.NotErrorIs(t, err, fault.Unavailable)
+
+	exec(ctx, "ALTER ROLE "+name+" LOGIN")
+	require.NoError(t, db.Ping(ctx))
+}
+
 // The login user is no superuser: it may make roles and schemas, or nothing at all.
 func TestOrdinaryLogin(t *testing.T) {
 	t.Parallel()

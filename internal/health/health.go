@@ -8,7 +8,6 @@ package health
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -36,8 +35,9 @@ const (
 type Check struct {
 	Name    string        // "database.orders"
 	Timeout time.Duration // 2 s unless set
-	// Run returns a short detail for people, or why the check fails. Its text is
-	// shown to anyone, so it must hold no secret and no SQL.
+	// Run returns a short detail for people, or why the check fails. The detail, and
+	// what a fault says of itself, are shown to anyone, so they must hold no secret and
+	// no SQL. Of other errors nothing is shown.
 	Run func(ctx context.Context) (detail string, err error)
 }
 
@@ -165,13 +165,8 @@ func run(ctx context.Context, c Check) Result {
 }
 
 // public is what anyone may read of an error: a fault's own words, without the
-// cause, which can name hosts and users.
-func public(err error) string {
-	if f := (*fault.Error)(nil); errors.As(err, &f) {
-		return f.Message
-	}
-	return err.Error()
-}
+// cause, which can name hosts and users, and of what is no fault what callers are told.
+func public(err error) string { return fault.From(err).Message }
 
 // Live answers 200 as long as the process can answer at all. It asks no check:
 // a sick database is no reason to kill the process.

@@ -33,7 +33,7 @@ func TestReady(t *testing.T) {
 	var sick atomic.Bool
 	r.Add(Check{Name: "database.orders", Run: func(context.Context) (string, error) {
 		if sick.Load() {
-			return "", errors.New("connection refused")
+			return "", fault.Unavailable.Errorf("connection refused")
 		}
 		return "sqlite", nil
 	}})
@@ -97,14 +97,20 @@ func TestTwoChecksOfOneNamePanic(t *testing.T) {
 	require.Panics(t, func() { r.Add(c, c) })
 }
 
-// Ready is public: the cause of a fault may name hosts and users.
+// Ready is public: the cause of a fault, and an error that is none, may name hosts and users.
 func TestReadyKeepsCausesToItself(t *testing.T) {
 	t.Parallel()
 	r := New()
 	r.Add(Check{Name: "database.orders", Run: func(context.Context) (string, error) {
 		err := fault.Unavailable.Wrap(errors.New("dial 10.0.0.5 as admin"), "the database cannot be reached")
 		return "", fmt.Errorf("ping orders: %w", err)
+	}}, Check{Name: "raw", Run: func(context.Context) (string, error) {
+		return "", errors.New("connect to `user=shop database=shop`: password authentication failed")
+	}}, Check{Name: "late", Run: func(context.Context) (string, error) {
+		return "", fmt.Errorf("dial 10.0.0.5 as admin: %w", context.DeadlineExceeded)
 	}})
 	_, report := get(t, r.Ready())
 	require.Equal(t, "the database cannot be reached", report.Checks["database.orders"].Detail)
+	require.Equal(t, "something went wrong on our side", report.Checks["raw"].Detail)
+	require.Equal(t, "the call took longer than its deadline", report.Checks["late"].Detail)
 }
