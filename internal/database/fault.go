@@ -38,7 +38,7 @@ const (
 
 // SQLSTATEs of PostgreSQL. https://www.postgresql.org/docs/current/errcodes-appendix.html
 const (
-	pgFeature       = "0A000" // with a prepared statement: its result type changed
+	pgFeature       = "0A000" // of a prepared statement: its result type changed; of BEGIN: a standby
 	pgReadOnly      = "25006"
 	pgIdleInTx      = "25P03"
 	pgSerialization = "40001"
@@ -46,6 +46,9 @@ const (
 	pgLockTimeout   = "55P03"
 	pgCanceled      = "57014"
 )
+
+// errStandby says that the server, being a standby, begins no transaction that writes.
+var errStandby = errors.New("the server is a standby")
 
 // Fault gives an error of a database its meaning for callers: what a later try
 // may mend (connection lost, disk full, time-outs, lost against others) becomes
@@ -90,7 +93,7 @@ func unavailable(err error) string {
 			return "others changed the same data at the same time, try again"
 		case code == pgLockTimeout, code == pgCanceled, code == pgIdleInTx:
 			return "the database took too long, try again"
-		case code == pgReadOnly:
+		case code == pgReadOnly, errors.Is(err, errStandby):
 			return "the database takes no writes at present, try again later"
 		case away(code):
 			return "the database cannot serve at present, try again later"
@@ -154,7 +157,7 @@ func disconnected(err error) bool {
 // lost tells whether a transaction was undone only because of what others did
 // meanwhile, so that running it again makes sense.
 func lost(err error) bool {
-	if errors.Is(err, ErrUnknownOutcome) {
+	if errors.Is(err, ErrUnknownOutcome) || errors.Is(err, errStandby) {
 		return false
 	}
 	switch pgCode(err) {

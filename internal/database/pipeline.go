@@ -138,12 +138,16 @@ func (c *pipelined) send(ctx context.Context, query string, args ...any) (pgx.Ba
 		batch.Queue(s.sql, s.args...)
 	}
 	batch.Queue(query, args...)
+	begins := conn.PgConn().TxStatus() == 'I'
 	if c.last {
 		batch.Queue("COMMIT")
 	}
 	results := conn.SendBatch(ctx, batch)
-	for range kept {
+	for i := range kept {
 		if _, err := results.Exec(); err != nil {
+			if begins && i == 0 && pgCode(err) == pgFeature {
+				err = fmt.Errorf("%w: %w", errStandby, err)
+			}
 			return nil, c.ended(results, &keptError{err})
 		}
 	}

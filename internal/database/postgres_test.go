@@ -143,6 +143,32 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 	require.Zero(t, count(t, db))
 }
 
+// A standby, or a primary that became one, takes no writes. It says so when a
+// transaction begins, with the code of a stale statement.
+func TestStandbyIsUnavailable(t *testing.T) {
+	t.Parallel()
+	db, err := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)}).Module(t.Context(), "test", 9)
+	require.NoError(t, err)
+	withNotes(t, db)
+	db.BeginWith(`DO $$ BEGIN RAISE EXCEPTION 'cannot set transaction read-write mode during recovery' USING ERRCODE = '0A000'; END $$`)
+	for name, write := range map[string]func(ctx context.Context) error{
+		"at once": func(ctx context.Context) error { return insert(ctx, db, note{ID: "a"}) },
+		"later":   func(ctx context.Context) error { return db.Later(ctx).Create(&note{ID: "a"}).Error },
+		"last":    func(ctx context.Context) error { return db.Last(ctx).Create(&note{ID: "a"}).Error },
+		"read":    func(ctx context.Context) error { return db.Conn(ctx).Find(new([]note)).Error },
+	} {
+		runs := 0
+		err := db.Atomic(t.Context(), func(ctx context.Context) error {
+			runs++
+			return write(ctx)
+		})
+		require.ErrorIs(t, err, fault.Unavailable, name)
+		require.Equal(t, "the database takes no writes at present, try again later", fault.From(err).Message, name)
+		require.Equal(t, 1, runs, name)
+	}
+	require.Zero(t, count(t, db), "reads go on")
+}
+
 // A server that lets our login in no more is away for the shop, and what runs goes on
 // when it does again. At the start it is a wrong address.
 func TestRefusedLoginIsUnavailable(t *testing.T) {
