@@ -5,6 +5,7 @@ package ordershttp
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/banyan-tree/banyan/internal/cursor"
 	"github.com/banyan-tree/banyan/internal/port"
@@ -44,7 +45,7 @@ func Register(r *web.Router, d Deps) {
 }
 
 type placeInput struct {
-	Prefer string    `header:"Prefer" doc:"wait=N answers as soon as the order is decided, after N seconds at the latest (RFC 7240); N is at most 10"`
+	Prefer []string  `header:"Prefer" doc:"wait=N answers as soon as the order is decided, after N seconds at the latest (RFC 7240); N is at most 10"`
 	Body   placeBody `body:""`
 }
 
@@ -70,7 +71,7 @@ type payment struct {
 }
 
 func (d Deps) place(ctx context.Context, in placeInput) (web.Reply[orders.Order], error) {
-	a, wait := in.Body.ShippingAddress, waitOf(in.Prefer)
+	a, wait := in.Body.ShippingAddress, waitOf(strings.Join(in.Prefer, ","))
 	order, err := d.Orders.Place(ctx, orders.PlaceRequest{
 		UserID: port.PrincipalFrom(ctx).Subject,
 		ShippingAddress: orders.Address{

@@ -1,9 +1,12 @@
 package ordershttp_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 
@@ -71,6 +74,23 @@ func TestPlace(t *testing.T) {
 	empty := s.Do(http.MethodPost, "/api/v1/orders", body(), webtest.As("user:bob").With("Idempotency-Key", "k").With("Prefer", "wait=1"))
 	empty.Require(http.StatusCreated)
 	require.Equal(t, orders.CartEmpty, empty.Get("reason"))
+}
+
+// Clients and proxies may write each preference on a line of its own (RFC 7240).
+func TestPreferencesOnSeveralLines(t *testing.T) {
+	t.Parallel()
+	_, s := setup(t)
+	raw, err := json.Marshal(body())
+	require.NoError(t, err)
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/orders", bytes.NewReader(raw))
+	for name, value := range ada("k").With("Content-Type", "application/json") {
+		r.Header.Set(name, value)
+	}
+	r.Header["Prefer"] = []string{"respond-async", "return=minimal, wait=5"}
+	w := httptest.NewRecorder()
+	s.Web.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
+	require.Equal(t, "wait=5", w.Header().Get("Preference-Applied"))
 }
 
 func TestPlacePassesEverythingOn(t *testing.T) {
