@@ -72,6 +72,10 @@ func title(status int) string {
 	return http.StatusText(status)
 }
 
+// Refuse answers with the error as the routes do, for handlers that are mounted. Its
+// cause goes to the request's log line.
+func Refuse(w http.ResponseWriter, r *http.Request, err error) { writeProblem(w, r, err) }
+
 // writeProblem answers with the error.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())

@@ -1,9 +1,11 @@
 package identityhttp_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -187,9 +189,25 @@ func TestWellKnown(t *testing.T) {
 	require.Equal(t, "https://shop.example/.well-known/jwks.json", doc.Keys)
 	require.Equal(t, []string{"EdDSA"}, doc.Algs)
 
-	keys, _ = identityhttp.WellKnown(noKeys{}, "https://shop.example")
-	r = get(keys, http.MethodGet)
+}
+
+// Keys that cannot be read are told as every error of the shop: with what to tell us,
+// and with the cause in the log alone.
+func TestKeysThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := web.New(web.Config{Telemetry: web.Telemetry{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+	keys, _ := identityhttp.WellKnown(noKeys{}, "https://shop.example")
+	s.Mount(identityhttp.KeysPath, keys, web.Public)
+	r := httptest.NewRecorder()
+	s.Handler().ServeHTTP(r, httptest.NewRequest(http.MethodGet, identityhttp.KeysPath, nil))
 	require.Equal(t, 503, r.Code)
 	require.Equal(t, "application/problem+json", r.Header().Get("Content-Type"))
+	require.Equal(t, "1", r.Header().Get("Retry-After"))
+	var problem web.Problem
+	require.NoError(t, json.Unmarshal(r.Body.Bytes(), &problem))
+	require.Equal(t, "unavailable", problem.Code)
+	require.Equal(t, r.Header().Get("X-Trace-Id"), problem.TraceID)
 	require.NotContains(t, r.Body.String(), "secret")
+	require.Contains(t, log.String(), "secret cause")
 }

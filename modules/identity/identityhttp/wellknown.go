@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/modules/identity"
 )
 
@@ -28,7 +28,7 @@ func WellKnown(svc identity.Service, issuer string) (keys, discovery http.Handle
 		}
 		set, err := svc.KeySet(r.Context(), identity.KeySetRequest{})
 		if err != nil {
-			refuse(w, r, fault.From(err))
+			web.Refuse(w, r, err)
 			return
 		}
 		answer(w, r, "application/jwk-set+json", []byte(set.JWKS))
@@ -69,25 +69,4 @@ func answer(w http.ResponseWriter, r *http.Request, contentType string, body []b
 		return
 	}
 	_, _ = w.Write(body) // a client that is gone is not our error
-}
-
-// refuse answers as the API does (RFC 9457), without the cause.
-func refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) {
-	status := f.Code.Kind().HTTPStatus()
-	title := http.StatusText(status)
-	if title == "" {
-		title = f.Code.Kind().String()
-	}
-	body, err := json.Marshal(map[string]any{
-		"type": "about:blank", "title": title, "status": status, "code": f.Code.Name(), "instance": r.URL.Path,
-		"detail": "the keys cannot be read now: try again",
-	})
-	if err != nil { // strings and numbers only: cannot happen
-		panic(err)
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }
