@@ -99,7 +99,7 @@ func (p *provider) close() {
 	}
 }
 
-// requireAdmin lets only admins read the ledger.
+// requireAdmin lets only admins read the ledger, and profiles.
 func requireAdmin(verify func(ctx context.Context, token string) (port.Principal, error)) func(*http.Request) error {
 	return func(r *http.Request) error {
 		token, err := bearer(r)

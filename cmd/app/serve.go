@@ -55,6 +55,7 @@ type server struct {
 	ops    *http.Server
 	httpAt net.Listener
 	opsAt  net.Listener
+	admin  func(*http.Request) error // nil for an admin's request on the ops address
 	stdout io.Writer
 
 	adminPassword string // of the demo admin, to be printed
@@ -121,8 +122,9 @@ func (s *server) prepare(build telemetry.Build) error {
 	if err != nil {
 		return err
 	}
+	s.admin = requireAdmin(verifier.Verify)
 	if s.psp != nil {
-		s.psp.admin = requireAdmin(verifier.Verify)
+		s.psp.admin = s.admin
 	}
 	proxies, err := prefixes(s.cfg.HTTP.TrustedProxies)
 	if err != nil {
@@ -154,7 +156,7 @@ func (s *server) opsHandler() http.Handler {
 		mux.Handle(sandboxPath+"/", http.StripPrefix(sandboxPath, s.psp.handler))
 	}
 	if s.cfg.Ops.Profiling {
-		serveProfiles(mux)
+		serveProfiles(mux, s.admin)
 	}
 	return mux
 }

@@ -61,7 +61,7 @@ type HTTP struct {
 // Ops is the listener for operators: metrics, health, the payment sandbox.
 type Ops struct {
 	Addr      string `koanf:"addr" validate:"listen" doc:"Address for operators (/metrics, /health, /sandbox/psp), host:port. Not for the public."`
-	Profiling Switch `koanf:"profiling" doc:"on or off. On serves Go's profiles (/debug/pprof) on ops.addr, and makes the program a little slower."`
+	Profiling Switch `koanf:"profiling" doc:"on or off. On serves Go's profiles (/debug/pprof) on ops.addr to whoever sends an admin's token, and makes the program a little slower."`
 }
 
 // Data is where files live.

@@ -35,9 +35,13 @@ func (b *bench) profileCheckout(ctx context.Context, a *buyers) (orders int, err
 	}
 	c := &crowd{clients: 16, orders: len(a.list)}
 	var parts []string
+	var operator client
 	for round := range b.pick(1, 3, 6) {
 		b.progress.say("%s, profiling, round %d", at.name, round+1)
 		if err := errors.Join(a.fill(ctx, c.orders, round), p.settled(ctx)); err != nil {
+			return orders, err
+		}
+		if operator, err = p.client().logIn(ctx, adminEmail, adminPassword); err != nil { // a token lasts for a round
 			return orders, err
 		}
 		done := make(chan error, 1)
@@ -48,7 +52,7 @@ func (b *bench) profileCheckout(ctx context.Context, a *buyers) (orders int, err
 		// Profiles of a second each, as long as the load lasts: the carts are filled outside.
 		for running := true; running; {
 			part := filepath.Join(dir, fmt.Sprintf("part-%03d.pb.gz", len(parts)))
-			if err := p.fetch(ctx, "profile?seconds=1", part); err != nil {
+			if err := p.fetch(ctx, operator, "profile?seconds=1", part); err != nil {
 				return orders, err
 			}
 			parts = append(parts, part)
@@ -64,8 +68,8 @@ func (b *bench) profileCheckout(ctx context.Context, a *buyers) (orders int, err
 		orders += c.orders
 	}
 	cpu := filepath.Join(dir, "cpu.pb.gz")
-	err = errors.Join(merge(ctx, cpu, parts), p.fetch(ctx, "heap?gc=1", filepath.Join(dir, "heap.pb.gz")),
-		p.fetch(ctx, "block", filepath.Join(dir, "block.pb.gz")), p.fetch(ctx, "mutex", filepath.Join(dir, "mutex.pb.gz")))
+	err = errors.Join(merge(ctx, cpu, parts), p.fetch(ctx, operator, "heap?gc=1", filepath.Join(dir, "heap.pb.gz")),
+		p.fetch(ctx, operator, "block", filepath.Join(dir, "block.pb.gz")), p.fetch(ctx, operator, "mutex", filepath.Join(dir, "mutex.pb.gz")))
 	if err != nil {
 		return orders, err
 	}
@@ -83,12 +87,13 @@ func (a *buyers) moved(to *shop) {
 	}
 }
 
-// fetch writes one profile of the shop to a file.
-func (p *shop) fetch(ctx context.Context, what, file string) (err error) {
+// fetch writes one profile of the shop, as its admin gets it, to a file.
+func (p *shop) fetch(ctx context.Context, operator client, what, file string) (err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.ops+"/debug/pprof/"+what, nil)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Authorization", "Bearer "+operator.bearer)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
