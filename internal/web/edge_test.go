@@ -141,6 +141,29 @@ func TestRateLimit(t *testing.T) {
 	require.Equal(t, 200, ask("2.2.2.2", "").Code)
 }
 
+// Accounts cost nothing: with all that one address makes, it gets ten times the limit of
+// one client, and no more.
+func TestRateLimitOfManyUsersOfOneAddress(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Verifier: webtest.Tokens{}, RateLimit: web.RateLimit{PerSecond: 0.1, Burst: 2}})
+	routes(s.Router("/api/v1"))
+	ask := func(ip, user string) *httptest.ResponseRecorder {
+		return do(s.Handler(), "/api/v1/things/1", func(r *http.Request) {
+			r.RemoteAddr = ip + ":1"
+			r.Header.Set("Authorization", "Bearer user:"+user)
+		})
+	}
+	for n := range 20 {
+		require.Equal(t, 200, ask("1.1.1.1", fmt.Sprint(n)).Code)
+	}
+	w := ask("1.1.1.1", "one more")
+	require.Equal(t, 429, w.Code)
+	require.Contains(t, w.Body.String(), "rate_limit.exceeded")
+	require.NotEmpty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, 200, ask("2.2.2.2", "one more").Code)
+	require.Equal(t, 200, do(s.Handler(), "/api/v1/things/1", func(r *http.Request) { r.RemoteAddr = "1.1.1.1:1" }).Code, "who has no token has a limit of their own")
+}
+
 func TestServeAndShutDown(t *testing.T) {
 	t.Parallel()
 	s := web.New(web.Config{Addr: "127.0.0.1:0"})

@@ -14,7 +14,8 @@ import (
 	"github.com/banyan-tree/banyan/internal/port"
 )
 
-// RateLimit bounds how often one client may ask: a user, or an address without one.
+// RateLimit bounds how often one client may ask: a user, or an address without one. All
+// users of one address together get ten times as much: anybody can make accounts.
 type RateLimit struct {
 	Off       bool
 	PerSecond float64 // refill; 50
@@ -49,10 +50,13 @@ func newLimiter(cfg RateLimit) *limiter {
 	})}
 }
 
-// clientKey is whom the limit counts.
+// crowd is how many times the limit of one all users of an address get.
+const crowd = 10
+
+// clientKey is whom the limit counts: a subject, which is an id of ours, or an address.
 func clientKey(ctx context.Context) string {
 	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
-		return "user " + p.Subject
+		return p.Subject
 	}
 	return "ip " + network(ClientIP(ctx))
 }
@@ -67,15 +71,34 @@ func network(ip string) string {
 	return netip.PrefixFrom(addr, 64).Masked().String()
 }
 
-// take counts one request and writes the RateLimit headers. Code: RateLimited.
-func (l *limiter) take(h http.Header, client string) error {
+// count counts one request, for who asks and for where from. Code: RateLimited.
+func (l *limiter) count(ctx context.Context, h http.Header) error {
 	if l.cfg.Off {
 		return nil
 	}
+	if err := l.take(h, clientKey(ctx)); err != nil || port.PrincipalFrom(ctx).Anonymous() {
+		return err
+	}
+	all := l.bucket("all of "+network(ClientIP(ctx)), crowd)
+	if all.Allow() {
+		return nil
+	}
+	return RateLimited.Errorf("too many requests from your address: slow down").
+		WithDetail(comeBack, seconds(math.Max((1-max(all.Tokens(), 0))/(crowd*l.cfg.PerSecond), 1)))
+}
+
+// bucket is that of a client, which gets so many times the limit.
+func (l *limiter) bucket(client string, times int) *rate.Limiter {
 	bucket, ok := l.clients.GetIfPresent(client)
 	if !ok {
-		bucket, _ = l.clients.SetIfAbsent(client, rate.NewLimiter(rate.Limit(l.cfg.PerSecond), l.cfg.Burst))
+		bucket, _ = l.clients.SetIfAbsent(client, rate.NewLimiter(rate.Limit(l.cfg.PerSecond*float64(times)), l.cfg.Burst*times))
 	}
+	return bucket
+}
+
+// take counts one request of a client and writes the RateLimit headers. Code: RateLimited.
+func (l *limiter) take(h http.Header, client string) error {
+	bucket := l.bucket(client, 1)
 	taken := bucket.Allow()
 	left := max(bucket.Tokens(), 0)
 	said := []string{strconv.Itoa(int(left)), seconds((float64(l.cfg.Burst) - left) / l.cfg.PerSecond)}

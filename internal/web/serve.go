@@ -30,7 +30,7 @@ var problemType = reflect.TypeFor[Problem]()
 // start is what was read of the body.
 func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, r *http.Request, start []byte, pathParam func(string) string) error {
 	ctx, authErr := s.authenticated(ctx, r)
-	if err := s.limiter.take(w.Header(), clientKey(ctx)); err != nil {
+	if err := s.limiter.count(ctx, w.Header()); err != nil {
 		return err
 	}
 	if authErr != nil {

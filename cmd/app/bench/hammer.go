@@ -29,7 +29,9 @@ func hammer(ctx context.Context, address, path string, tokens []string, size int
 		group.Go(func() {
 			var requests [][]byte
 			for i := n; i < len(tokens); i += connections { // each connection has readers of its own
-				requests = append(requests, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nAccept: application/json\r\n\r\n", path, address, tokens[i]))
+				// … and each reader an address: those of one address have a limit together.
+				requests = append(requests, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nX-Forwarded-For: 10.0.%d.%d\r\nAccept: application/json\r\n\r\n",
+					path, address, tokens[i], i/250, i%250+1))
 			}
 			if err := readOn(ctx, address, requests, size, until, &done); err != nil {
 				cancel(err)
