@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/health"
@@ -67,13 +68,38 @@ func (h *Host) BrokerOf(module string) *rabbit.Broker {
 // own gives the modules that have users of their own, in a fixed order.
 func (h *Host) own() []string { return slices.Sorted(maps.Keys(h.brokers)) }
 
-// brokerTasks are the connections of the process, then those of its modules.
+// openWithout is how long a start waits for the broker.
+const openWithout = 10 * time.Second
+
+// brokerTasks are the connections of the process, then those of its modules. A broker
+// that is away is waited for a while, by all of them together.
 func (h *Host) brokerTasks() []run.Task {
 	tasks := h.Broker.Tasks()
 	for _, module := range h.own() {
 		for _, t := range h.brokers[module].Tasks() {
 			t.Name += " of " + module
 			tasks = append(tasks, t)
+		}
+	}
+	var until time.Time
+	told := false
+	for i, t := range tasks { // they are asked one after the other
+		tasks[i].Ready = func(ctx context.Context) error {
+			if until.IsZero() {
+				until = time.Now().Add(openWithout)
+			}
+			limited, cancel := context.WithDeadline(ctx, until)
+			defer cancel()
+			err := t.Ready(limited)
+			if err == nil || ctx.Err() != nil || limited.Err() == nil {
+				return err
+			}
+			if !told {
+				told = true
+				h.Log.WarnContext(ctx, "opening without RabbitMQ: events wait in the outbox, and calls to other processes fail, until it can be reached; see amqp.url",
+					"broker", h.Broker.Address(), "waited", openWithout)
+			}
+			return nil
 		}
 	}
 	return tasks
@@ -102,7 +128,13 @@ type toBroker struct{ host *Host }
 func (t toBroker) Name() string     { return t.host.Broker.Sink().Name() }
 func (t toBroker) Topics() []string { return nil }
 
-// Deliver gets events of one module at a time.
+// Deliver gets events of one module at a time. None leaves before the queues of all
+// modules of this process were bound.
 func (t toBroker) Deliver(ctx context.Context, events []event.Envelope) error {
+	for _, b := range t.host.brokers {
+		if err := b.Bound(ctx); err != nil {
+			return err
+		}
+	}
 	return t.host.BrokerOf(events[0].Source).Sink().Deliver(ctx, events)
 }

@@ -157,8 +157,8 @@ func (h *Host) Add(p Part) {
 }
 
 // Finish orders the tasks: first the broker, whose queues are bound before anything
-// else begins, then the calls that leave us, then events, then the modules' own. It is an
-// error where a module cannot reach the broker.
+// else begins unless it is away, then the calls that leave us, then events, then the
+// modules' own. It is an error where a module has no way to the broker.
 func (h *Host) Finish(leaving []func()) error {
 	if h.unusable != nil {
 		return h.unusable

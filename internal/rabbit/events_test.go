@@ -116,18 +116,21 @@ func (l *listener) start(t *testing.T, set func(*event.Consumer)) (consumer *eve
 	if set != nil {
 		set(consumer)
 	}
-	event.On(consumer, happened, func(ctx context.Context, m event.Meta, data counted) error {
-		if fail := l.fail.Load(); fail != nil {
-			if err := (*fail)(ctx, m); err != nil {
-				return err
-			}
-		}
-		return l.db.Conn(ctx).Exec(`INSERT INTO effects (aggregate, version) VALUES (?, ?)`, m.AggregateID, data.N).Error
-	})
+	event.On(consumer, happened, l.apply)
 	b, bus := rabbittest.New(t, l.url), newBus(t)
 	b.Consume(consumer)
 	bus.Attend(consumer)
 	return consumer, work(t, bus, b)
+}
+
+// apply is the handler.
+func (l *listener) apply(ctx context.Context, m event.Meta, data counted) error {
+	if fail := l.fail.Load(); fail != nil {
+		if err := (*fail)(ctx, m); err != nil {
+			return err
+		}
+	}
+	return l.db.Conn(ctx).Exec(`INSERT INTO effects (aggregate, version) VALUES (?, ?)`, m.AggregateID, data.N).Error
 }
 
 func (l *listener) failing(fn func(ctx context.Context, m event.Meta) error) { l.fail.Store(&fn) }
@@ -418,4 +421,42 @@ func TestRetentionOfAStreamThatIsThere(t *testing.T) {
 	l := newListener(t, url)
 	l.start(t, nil)
 	l.await(t, 5)
+}
+
+// A process does not wait for its queues to be bound, and what it records leaves only
+// then: here its queue cannot be made until somebody has deleted another of that name.
+func TestNothingIsPublishedBeforeOurQueuesAreBound(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	ch := open(t, url)
+	_, err := ch.QueueDeclare(rabbit.DeadQueue("ledger"), true, false, false, false, amqp.Table{"x-queue-type": "classic"})
+	require.NoError(t, err)
+	var said lines
+	b, err := rabbit.New(rabbit.Config{URL: url, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	require.NoError(t, err)
+	b.Publish(rabbit.Source{Module: "shop", Retention: 24 * time.Hour})
+	p, l := newPublisher(t, url), newListener(t, url)
+	bus, consumer := newBus(t), event.NewConsumer(l.db, clock.System)
+	event.On(consumer, happened, l.apply)
+	bus.Source(p.outbox)
+	bus.Sink(b.Sink())
+	bus.Attend(consumer)
+	b.Consume(consumer)
+	ctx, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	for _, task := range append(b.Tasks(), bus.Tasks()...) {
+		tasks.Go(func() { _ = task.Run(ctx) })
+	}
+	t.Cleanup(func() { cancel(); tasks.Wait() })
+	p.record(t, "a", 1, 3)
+	require.Eventually(t, func() bool { return strings.Count(said.String(), "dead.ledger") > 3 }, patience, time.Millisecond)
+	list, err := p.outbox.List(t.Context(), event.Filter{})
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	for _, e := range list {
+		require.Nil(t, e.SentAt, "it left before the queue was bound")
+	}
+	_, err = ch.QueueDelete(rabbit.DeadQueue("ledger"), false, false, false)
+	require.NoError(t, err)
+	l.await(t, 3)
 }

@@ -15,6 +15,7 @@ func (b *Broker) consuming(ctx context.Context, s *session) error {
 	hurried := s.hurry(ctx)
 	err := b.listen(ctx, s)
 	if hurried(); err == nil {
+		b.bind.Do(func() { close(b.bound) })
 		b.in.open(s)
 		err = s.wait(ctx)
 		b.in.shut()
@@ -56,8 +57,9 @@ func (b *Broker) listen(ctx context.Context, s *session) error {
 	return nil
 }
 
-// Tasks are the two connections. Who calls and publishes is started after them;
-// who waits for their readiness finds its queues bound.
+// Tasks are the two connections. Who waits for their readiness finds its queues bound.
+// Sink waits for that too, so who does not want to wait for a broker that is away can
+// go on without it.
 func (b *Broker) Tasks() []run.Task {
 	tasks := []run.Task{{
 		Name: "rabbitmq out",
@@ -83,6 +85,21 @@ func (b *Broker) Tasks() []run.Task {
 // takes tells whether anything comes to this process; who only calls has one
 // connection.
 func (b *Broker) takes() bool { return len(b.served)+len(b.consumers) > 0 }
+
+// Bound waits until the queues of this process have been bound for the first time,
+// which may be long after the start where the broker is away. Where nothing comes to
+// this process it does not wait.
+func (b *Broker) Bound(ctx context.Context) error {
+	if !b.takes() {
+		return nil
+	}
+	select {
+	case <-b.bound:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Call is for a program that only calls others: it keeps the publishing connection
 // until ctx ends, and declares nothing.

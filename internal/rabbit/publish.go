@@ -45,8 +45,12 @@ func (sink) Topics() []string { return nil }
 
 // Deliver returns when the broker has confirmed every event: each is safe in the
 // stream of its module and in the queue of every module that listens. While there
-// is no connection, or the broker takes nothing, it waits.
+// is no connection, the broker takes nothing, or the queues of this process were never
+// bound, it waits.
 func (s sink) Deliver(ctx context.Context, events []event.Envelope) error {
+	if err := s.broker.Bound(ctx); err != nil {
+		return err
+	}
 	messages := make([]outgoing, len(events))
 	for i, e := range events {
 		body, err := json.Marshal(e)

@@ -47,6 +47,8 @@ type Broker struct {
 	consumers []*consumption
 	sources   []source
 	workers   sync.WaitGroup // whoever is at work for a message that came
+	bind      sync.Once
+	bound     chan struct{} // closed once all queues of this process were bound
 }
 
 // New makes a broker from settings. Errors: a URL that is none, certificates that
@@ -63,7 +65,7 @@ func New(cfg Config) (*Broker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{cfg: cfg, user: at.Username, out: newGate[*outbound](), in: newGate[*session]()}
+	b := &Broker{cfg: cfg, user: at.Username, out: newGate[*outbound](), in: newGate[*session](), bound: make(chan struct{})}
 	return b, b.readTLS()
 }
 

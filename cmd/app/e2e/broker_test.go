@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
+	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/rabbit/rabbittest"
 )
 
@@ -66,22 +67,57 @@ func listenersTo(t *testing.T, s *shoptest.Server, topic string) (modules []stri
 // With the broker away shoppers still order; what happened is told when it is back.
 func TestBrokerDown(t *testing.T) {
 	t.Parallel()
-	at := shoptest.NewRabbitSite(t)
-	wire := rabbittest.NewWire(t, at.Setting("BANYAN_AMQP_URL"))
-	s := shoptest.Serve(t, at.With("BANYAN_AMQP_URL="+wire.URL, "BANYAN_PORTS_RABBITMQ=")) // events only
+	at, wire := wired(t)
+	s := shoptest.Serve(t, at)
 	ada := s.Customer(t)
 	wire.Down()
-	orders := make([]string, 3)
-	for i := range orders {
+	orders := orderedWithout(t, s, ada)
+	wire.Up(t)
+	shipped(t, s, orders)
+	s.Audited(t)
+}
+
+// A shop that starts while the broker is away opens without it. It is as ready as one
+// whose broker went away later, and nothing of what happened is lost.
+func TestShopOpensWithoutItsBroker(t *testing.T) {
+	t.Parallel()
+	at, wire := wired(t)
+	wire.Down()
+	s := shoptest.Serve(t, at)
+	require.Contains(t, s.Log.String(), "opening without RabbitMQ")
+	require.Contains(t, s.Anyone().Get(t, "//health/ready").Raw, rabbit.ErrNotConnected.Error())
+	orders := orderedWithout(t, s, s.Customer(t))
+	wire.Up(t)
+	shipped(t, s, orders)
+	s.Audited(t)
+}
+
+// wired is a shop whose events go over a wire to the broker.
+func wired(t *testing.T) (shoptest.Site, *rabbittest.Wire) {
+	t.Helper()
+	at := shoptest.NewRabbitSite(t)
+	wire := rabbittest.NewWire(t, at.Setting("BANYAN_AMQP_URL"))
+	return at.With("BANYAN_AMQP_URL="+wire.URL, "BANYAN_PORTS_RABBITMQ="), wire
+}
+
+// orderedWithout gives orders that are confirmed while the broker is away.
+func orderedWithout(t *testing.T, s *shoptest.Server, ada shoptest.Client) (orders []string) {
+	t.Helper()
+	for range 3 {
 		order := ada.Buy(t, shoptest.Staple, 1, "tok_visa")
 		require.Equal(t, "confirmed", order.Text("status"))
-		orders[i] = order.Text("id")
+		orders = append(orders, order.Text("id"))
 	}
 	var logged []shoptest.Object
 	s.JSON(t, &logged, "events", "list", "--from", "orders", "--aggregate", orders[0], "--json")
 	require.Len(t, logged, 1)
 	require.NotContains(t, logged[0], "sentat", "the event left although there was no broker")
-	wire.Up(t)
+	return orders
+}
+
+// shipped waits until shipping has heard of each order.
+func shipped(t *testing.T, s *shoptest.Server, orders []string) {
+	t.Helper()
 	for _, id := range orders {
 		shoptest.Until(t, "shipping has heard of the order", func() bool {
 			var shipped []shoptest.Object
@@ -94,5 +130,4 @@ func TestBrokerDown(t *testing.T) {
 			return false
 		})
 	}
-	s.Audited(t)
 }
