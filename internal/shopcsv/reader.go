@@ -13,14 +13,15 @@ import (
 // Reader gives one product after the other. It holds the rows of one product,
 // and a hash of each handle it has seen (about 20 bytes).
 type Reader struct {
-	in     *records
-	header header
-	digits int
-	group  *group // being read; nil: none
-	ready  []result
-	seed   maphash.Seed
-	seen   map[uint64]struct{}
-	ended  error // of the file, given after what is ready
+	in      *records
+	header  header
+	digits  int
+	group   *group // being read; nil: none
+	missing int    // commas of the row that broke off within a quote: they come with its next lines
+	ready   []result
+	seed    maphash.Seed
+	seen    map[uint64]struct{}
+	ended   error // of the file, given after what is ready
 }
 
 type result struct {
@@ -58,7 +59,7 @@ func (r *Reader) step() {
 	var bad *badRecord
 	switch {
 	case errors.As(err, &bad):
-		r.broken(bad)
+		r.broken(bad, true)
 		return
 	case errors.Is(err, io.EOF):
 		r.close()
@@ -74,9 +75,10 @@ func (r *Reader) step() {
 		if n > 1 { // a lone word is a piece of a broken row
 			bad.raw = strings.Join(rec.fields, ",")
 		}
-		r.broken(bad)
+		r.broken(bad, false)
 		return
 	}
+	r.missing = 0
 	handle := strings.ToLower(row.get(colHandle))
 	switch {
 	case handle == "":
@@ -119,11 +121,24 @@ var handleLike = regexp.MustCompile(`^[\p{L}\p{M}\p{N}_-]+$`)
 
 const longestHandle = 255 // letters
 
-// broken refuses the product that a broken row belongs to. What looks like no
-// handle is a piece of the row above, which was broken too.
-func (r *Reader) broken(bad *badRecord) {
+// broken refuses the product that a broken row belongs to. A piece of the row above,
+// which was broken too, is what looks like no handle, or is too short for a row
+// while commas of that one are missing: text may begin with a word and a comma. torn
+// says that the row is no CSV, so that its other lines may come as rows.
+func (r *Reader) broken(bad *badRecord, torn bool) {
 	handle := r.guess(bad.raw)
-	if r.group != nil && (handle == "" || handle == r.group.product.Handle) {
+	commas := strings.Count(bad.raw, ",")
+	short := r.header.count - 1 - commas
+	piece := r.missing > 0 && short > 0
+	switch {
+	case piece:
+		r.missing -= commas
+	case torn:
+		r.missing = max(short, 0)
+	default:
+		r.missing = 0
+	}
+	if r.group != nil && (piece || handle == "" || handle == r.group.product.Handle) {
 		r.group.refuse(bad.line, "the row %s", bad.reason)
 		return
 	}
@@ -132,6 +147,7 @@ func (r *Reader) broken(bad *badRecord) {
 		return
 	}
 	r.close()
+	r.seen[maphash.String(r.seed, handle)] = struct{}{}
 	r.group = &group{product: Product{Handle: handle, Line: bad.line}}
 	r.group.refuse(bad.line, "the row %s", bad.reason)
 }

@@ -213,6 +213,39 @@ func TestBadProducts(t *testing.T) {
 	}
 }
 
+// Text that spans lines leaves pieces behind where its row is broken. They are no
+// products, whatever they begin with, and the rows after them belong to theirs.
+func TestPiecesOfABrokenRow(t *testing.T) {
+	t.Parallel()
+	const (
+		tail   = ",V,T,a,true,Size,Small,,,,,1,1,,,,,,\n"
+		second = "q,,,,,,,,Large,,,,,1,2,,,,,,\n"
+		good   = "g,G,<p>g</p>,V,T,a,true,Size,Small,,,,,1,1,,,,,,\n"
+		reason = `: the row has text after a closing quote: double a quote that is meant as text ("")`
+	)
+	for name, tc := range map[string]struct {
+		in   string
+		want []string
+	}{
+		"a word and a comma, and the end":    {"q,Q,\"<p class=\"x\">\nHowever, it grows</p>\"" + tail + second, []string{"line 3: q" + reason}},
+		"a word and a comma, then the end":   {"q,Q,\"<p class=\"x\">\nHowever, it grows\n</p>\"" + tail + second, []string{"line 3: q" + reason}},
+		"many commas":                        {"q,Q,\"<p class=\"x\">\nRed, green, blue\nand, again, red\n</p>\"" + tail + second, []string{"line 3: q" + reason}},
+		"the second row has the text":        {"q,Q,,V,T,a,true,Size,Small,,,,,1,1,,,,,,\nq,,\"<p class=\"x\">\nHowever, it grows\n</p>\"" + tail, []string{"line 4: q" + reason}},
+		"two of them":                        {"q,Q,\"<p class=\"x\">\nHowever, it grows\n</p>\"" + tail + "r,R,\"<p class=\"x\">\nNow, this\n</p>\"" + tail, []string{"line 3: q" + reason, "line 6: r" + reason}},
+		"the end is lost, and another comes": {"q,Q,\"<p class=\"x\">\nHowever, it grows\nr,R,\"<p class=\"x\"></p>\"" + tail, []string{"line 3: q" + reason, "line 5: r" + reason}},
+		"short rows have no pieces":          {"q,Q,<p>\nr,R,<p>\n", []string{"line 3: q: the row has 3 columns, the first line has 21", "line 4: r: the row has 3 columns, the first line has 21"}},
+		"another product, and it again":      {"q,Q,\"<p class=\"x\"></p>\"" + tail + good + "q,Q,,V,T,a,true,Size,Large,,,,,1,1,,,,,,\n", []string{"line 3: q" + reason, "line 5: q: the Handle was further up already: rows of one product must stand together"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			products, refused := read(t, strings.NewReader(head+strings.ReplaceAll(good, "g,G", "f,F")+tc.in+strings.ReplaceAll(good, "g,G", "z,Z")))
+			require.Equal(t, tc.want, refused)
+			require.Equal(t, "f", products[0].Handle)
+			require.Equal(t, "z", products[len(products)-1].Handle)
+		})
+	}
+}
+
 func TestVariants(t *testing.T) {
 	t.Parallel()
 	in := head +
