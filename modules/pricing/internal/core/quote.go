@@ -42,7 +42,7 @@ func (s *Service) Quote(ctx context.Context, req pricing.QuoteRequest) (pricing.
 	if err != nil {
 		// What was quoted before stays the answer: the quote itself may have taken the
 		// last use of its promotion, or something is not for sale any more.
-		if first, ok, err := s.first(ctx, req.Key); ok {
+		if first, ok, err := s.first(ctx, req.Key); ok || err != nil {
 			return first, err
 		}
 		return pricing.Quote{}, err
