@@ -4,6 +4,7 @@ package cartmodule
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -48,12 +49,12 @@ type Module struct {
 func New(d Deps) (*Module, error) {
 	svc := core.New(core.Deps{
 		Store: store.New(d.DB, d.Now, d.NewID), Catalog: d.Catalog, Pricing: d.Pricing,
-		Now: d.Now, NewID: d.NewID, NewToken: core.Token, Currency: d.Currency, Log: d.Log,
+		Now: d.Now, NewID: d.NewID, NewToken: core.Token, Currency: d.Currency,
 	})
 	consumer := event.NewConsumer(d.DB, d.Now)
 	event.On(consumer, orders.WasConfirmed, svc.OnOrderConfirmed)
 
-	return &Module{Service: svc, Consumer: consumer, Tasks: []run.Task{{Name: "cart.purge", Run: svc.Purge}}}, nil
+	return &Module{Service: svc, Consumer: consumer, Tasks: []run.Task{run.Every(time.Hour, "cart.purge", d.Log, svc.Purge)}}, nil
 }
 
 // Migrations of everything that the cart keeps.

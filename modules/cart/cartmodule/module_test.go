@@ -2,6 +2,7 @@ package cartmodule_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"testing"
@@ -174,4 +175,35 @@ func TestIdleGuestCartsAreDropped(t *testing.T) {
 			require.Equal(t, want, n, table)
 		}
 	})
+}
+
+// What another instance is at does not keep the rest from being forgotten.
+func TestPurgePassesOverWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	db, err := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)}).Module(t.Context(), "test", 4)
+	require.NoError(t, err)
+	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	b := setup(t, db, now.Now)
+	idle := carttest.MustOpen(t, b.Module.Service)
+	for _, order := range []string{"o1", "o2"} {
+		_, err = b.Module.Service.CheckOut(carttest.Shop(), cart.CheckOutRequest{UserID: "ada", OrderID: order})
+		require.NoError(t, err)
+	}
+	now.Advance(31 * 24 * time.Hour)
+	require.NoError(t, db.Atomic(t.Context(), func(held context.Context) error {
+		var orders []string
+		if err := db.Conn(held).Raw("SELECT order_id FROM checkouts WHERE order_id = 'o1' FOR UPDATE").Scan(&orders).Error; err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = b.Tasks[0].Run(ctx) }()
+		require.Eventually(t, func() bool {
+			_, err := b.Module.Service.Get(t.Context(), cart.GetRequest{Owner: idle})
+			return errors.Is(err, cart.UnknownToken)
+		}, 30*time.Second, 10*time.Millisecond)
+		require.NoError(t, db.Conn(t.Context()).Raw("SELECT order_id FROM checkouts").Scan(&orders).Error)
+		require.Equal(t, []string{"o1"}, orders)
+		return nil
+	}))
 }

@@ -12,11 +12,8 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 )
 
-const (
-	guestTTL   = 30 * 24 * time.Hour // after which an untouched guest cart is dropped
-	purgeEvery = time.Hour
-	purgeBatch = 500
-)
+// guestTTL is when an untouched guest cart is dropped.
+const guestTTL = 30 * 24 * time.Hour
 
 // Merge implements cart.Service.
 func (s *Service) Merge(ctx context.Context, req cart.MergeRequest) (cart.MergeReply, error) {
@@ -147,33 +144,11 @@ func (s *Service) takeOut(ctx context.Context, c Cart, bought []cart.CartRef) er
 	return s.Store.PutLines(ctx, c.ID, kept, s.Now())
 }
 
-// Purge drops guests' carts that nobody has touched for a month, until ctx ends.
+// Purge drops guests' carts that nobody has touched for a month, and forgets
+// check-outs and merges as old. Any number of instances may call it.
 func (s *Service) Purge(ctx context.Context) error {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		for {
-			n, err := s.PurgeOnce(ctx)
-			if err != nil && ctx.Err() == nil {
-				s.Log.WarnContext(ctx, "drop idle carts; trying again in an hour", "error", err)
-			}
-			if err != nil || n < purgeBatch {
-				break
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	if err := s.Store.Forget(ctx, s.Now().Add(-guestTTL)); err != nil {
+		return fmt.Errorf("drop idle carts: %w", err)
 	}
-}
-
-// PurgeOnce drops one batch and tells how many carts that were.
-func (s *Service) PurgeOnce(ctx context.Context) (n int64, err error) {
-	err = s.Store.Atomic(ctx, func(ctx context.Context) (err error) {
-		n, err = s.Store.DropIdle(ctx, s.Now().Add(-guestTTL), purgeBatch)
-		return err
-	})
-	return n, err
+	return nil
 }

@@ -3,7 +3,6 @@ package core
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/clock"
@@ -48,9 +47,9 @@ type Store interface {
 	Merged(ctx context.Context, tokenHash, userID string) (int, error)
 	// AddCheckout tells whether the order was new.
 	AddCheckout(ctx context.Context, orderID string) (bool, error)
-	// DropIdle drops guests' carts that nobody touched since, and forgets check-outs
-	// and merges of before; it gives the number of carts.
-	DropIdle(ctx context.Context, before time.Time, limit int) (int64, error)
+	// Forget drops guests' carts that nobody touched since, and check-outs and merges
+	// of before. It makes transactions of its own.
+	Forget(ctx context.Context, before time.Time) error
 }
 
 // Cart is a stored cart.
@@ -69,7 +68,6 @@ type Deps struct {
 	NewID    id.Source
 	NewToken func() string // unguessable
 	Currency string
-	Log      *slog.Logger
 }
 
 // Service implements the contract.

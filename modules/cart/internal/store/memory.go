@@ -47,17 +47,24 @@ func (s *Store) Merged(ctx context.Context, tokenHash, userID string) (int, erro
 	return rows[0].Lines, nil
 }
 
-// DropIdle implements core.Store. The age is looked at twice: the second time in
-// the statement that drops, which waits for whoever touches the cart right now.
-func (s *Store) DropIdle(ctx context.Context, before time.Time, limit int) (int64, error) {
-	if err := s.Conn(ctx).Where("at < ?", database.At(before)).Delete(&checkoutRow{}).Error; err != nil {
-		return 0, err
+const purgeBatch = 500 // rows in one transaction, so that others get their turn
+
+// Forget implements core.Store. Rows at which another instance is are left to it, and
+// so are carts that somebody touches right now.
+func (s *Store) Forget(ctx context.Context, before time.Time) error {
+	skip := s.SkipLocked()
+	for _, sql := range []string{
+		"DELETE FROM checkouts WHERE order_id IN (SELECT order_id FROM checkouts WHERE at < ? ORDER BY at LIMIT ?" + skip + ")",
+		"DELETE FROM merges WHERE token_hash IN (SELECT token_hash FROM merges WHERE at < ? ORDER BY at LIMIT ?" + skip + ")",
+		"DELETE FROM carts WHERE id IN (SELECT id FROM carts WHERE token_hash IS NOT NULL AND updated_at < ? ORDER BY updated_at LIMIT ?" + skip + ")",
+	} {
+		_, err := s.InParts(ctx, purgeBatch, func(ctx context.Context) (int64, error) {
+			tx := s.Conn(ctx).Exec(sql, database.At(before), purgeBatch)
+			return tx.RowsAffected, tx.Error
+		})
+		if err != nil {
+			return err
+		}
 	}
-	if err := s.Conn(ctx).Where("at < ?", database.At(before)).Delete(&mergeRow{}).Error; err != nil {
-		return 0, err
-	}
-	idle := s.Conn(ctx).Model(&cartRow{}).Select("id").
-		Where("token_hash IS NOT NULL AND updated_at < ?", database.At(before)).Order("updated_at, id").Limit(limit)
-	tx := s.Conn(ctx).Where("id IN (?) AND updated_at < ?", idle, database.At(before)).Delete(&cartRow{})
-	return tx.RowsAffected, tx.Error
+	return nil
 }
