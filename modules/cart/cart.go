@@ -26,7 +26,8 @@ const (
 
 // Service is what other contexts and the HTTP edge may ask of the cart.
 type Service interface {
-	// Open makes an empty guest cart and gives its secret token.
+	// Open makes an empty guest cart and gives its secret token. Where what is to be
+	// put in is not for sale, it makes none. Codes: UnknownSKU.
 	Open(ctx context.Context, req OpenRequest) (OpenReply, error)
 	// Get gives the cart with current prices, unless they are not wanted; an empty
 	// one where there is none.
@@ -53,8 +54,10 @@ type Owner struct {
 	GuestToken string `json:"guest_token,omitempty"`
 }
 
-// OpenRequest is empty.
-type OpenRequest struct{}
+// OpenRequest asks for a guest's cart.
+type OpenRequest struct {
+	SKU string `json:"sku,omitempty"` // what is put in next; empty: nothing yet
+}
 
 // OpenReply carries the token of the new guest cart.
 type OpenReply struct {

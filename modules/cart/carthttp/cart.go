@@ -43,7 +43,7 @@ type getInput struct {
 }
 
 func (d Deps) get(ctx context.Context, in getInput) (web.Reply[cart.Cart], error) {
-	return d.with(ctx, in.Token, func(owner cart.Owner) (cart.Cart, error) {
+	return d.with(ctx, in.Token, "", func(owner cart.Owner) (cart.Cart, error) {
 		return d.Cart.Get(ctx, cart.GetRequest{Owner: owner})
 	})
 }
@@ -59,7 +59,7 @@ type setItemBody struct {
 }
 
 func (d Deps) setItem(ctx context.Context, in setItemInput) (web.Reply[cart.Cart], error) {
-	return d.with(ctx, in.Token, func(owner cart.Owner) (cart.Cart, error) {
+	return d.with(ctx, in.Token, in.SKU, func(owner cart.Owner) (cart.Cart, error) {
 		return d.Cart.SetItem(ctx, cart.SetItemRequest{Owner: owner, SKU: in.SKU, Quantity: in.Body.Quantity})
 	})
 }
@@ -70,20 +70,21 @@ type removeItemInput struct {
 }
 
 func (d Deps) removeItem(ctx context.Context, in removeItemInput) (web.Reply[cart.Cart], error) {
-	return d.with(ctx, in.Token, func(owner cart.Owner) (cart.Cart, error) {
+	return d.with(ctx, in.Token, "", func(owner cart.Owner) (cart.Cart, error) {
 		return d.Cart.RemoveItem(ctx, cart.RemoveItemRequest{Owner: owner, SKU: in.SKU})
 	})
 }
 
 // with finds out whose cart is meant: the user's where somebody is logged in,
-// else that of the token, else a new guest's.
-func (d Deps) with(ctx context.Context, token string, do func(cart.Owner) (cart.Cart, error)) (web.Reply[cart.Cart], error) {
+// else that of the token, else a new guest's. Who is refused the first item is not
+// given a token, so there must be no cart either.
+func (d Deps) with(ctx context.Context, token, first string, do func(cart.Owner) (cart.Cart, error)) (web.Reply[cart.Cart], error) {
 	owner := cart.Owner{GuestToken: token}
 	fresh := false
 	if p := port.PrincipalFrom(ctx); !p.Anonymous() {
 		owner = cart.Owner{UserID: p.Subject}
 	} else if token == "" {
-		opened, err := d.Cart.Open(ctx, cart.OpenRequest{})
+		opened, err := d.Cart.Open(ctx, cart.OpenRequest{SKU: first})
 		if err != nil {
 			return web.Reply[cart.Cart]{}, err
 		}

@@ -1,14 +1,17 @@
 package carthttp_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/web"
 	"github.com/banyan-tree/banyan/internal/web/webtest"
+	"github.com/banyan-tree/banyan/modules/cart"
 	"github.com/banyan-tree/banyan/modules/cart/carthttp"
 	"github.com/banyan-tree/banyan/modules/cart/carttest"
 )
@@ -73,6 +76,34 @@ func TestGuestsCart(t *testing.T) {
 	s.Do(http.MethodPut, items+"fig", quantity(1), forged).RequireCode(http.StatusNotFound, "cart.unknown_token")
 	s.Do(http.MethodDelete, items+"fig", nil, forged).RequireCode(http.StatusNotFound, "cart.unknown_token")
 	s.Do(http.MethodGet, path, nil, webtest.Header{token: strings.Repeat("x", 129)}).Require(http.StatusUnprocessableEntity)
+}
+
+// opening counts the guests' carts that are made.
+type opening struct {
+	cart.Service
+	carts atomic.Int64
+}
+
+func (o *opening) Open(ctx context.Context, req cart.OpenRequest) (cart.OpenReply, error) {
+	reply, err := o.Service.Open(ctx, req)
+	if err == nil {
+		o.carts.Add(1)
+	}
+	return reply, err
+}
+
+// A guest whose first item is refused gets no token, so there is no cart either.
+func TestNoCartForARefusedGuest(t *testing.T) {
+	t.Parallel()
+	fake := carttest.NewFake()
+	fake.Sell("fig", 1999)
+	svc := &opening{Service: fake}
+	s := webtest.New(t, func(r *web.Router) { carthttp.Register(r, carthttp.Deps{Cart: svc}) })
+	refused := s.Do(http.MethodPut, items+"palm", quantity(1), nil).RequireCode(http.StatusUnprocessableEntity, "cart.unknown_sku")
+	require.Empty(t, refused.Header.Get(token))
+	require.Zero(t, svc.carts.Load())
+	require.NotEmpty(t, s.Do(http.MethodPut, items+"fig", quantity(1), nil).Require(http.StatusOK).Header.Get(token))
+	require.EqualValues(t, 1, svc.carts.Load())
 }
 
 func TestWhatIsWrongIsRefused(t *testing.T) {

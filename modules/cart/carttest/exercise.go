@@ -146,7 +146,12 @@ func guestsCart(t *testing.T, h Harness) {
 	require.Len(t, MustGet(t, h.Service, mine).Lines, 1)
 	require.Empty(t, MustGet(t, h.Service, other).Lines)
 	ctx, forged := context.Background(), cart.Owner{GuestToken: "forged"}
-	_, err := h.Service.Get(ctx, cart.GetRequest{Owner: forged})
+	opened, err := h.Service.Open(ctx, cart.OpenRequest{SKU: a})
+	require.NoError(t, err)
+	require.Empty(t, MustGet(t, h.Service, cart.Owner{GuestToken: opened.GuestToken}).Lines)
+	_, err = h.Service.Open(ctx, cart.OpenRequest{SKU: "never-" + a})
+	require.ErrorIs(t, err, cart.UnknownSKU)
+	_, err = h.Service.Get(ctx, cart.GetRequest{Owner: forged})
 	require.ErrorIs(t, err, cart.UnknownToken)
 	_, err = h.Service.SetItem(ctx, cart.SetItemRequest{Owner: forged, SKU: a, Quantity: 1})
 	require.ErrorIs(t, err, cart.UnknownToken)

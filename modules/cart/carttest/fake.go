@@ -94,9 +94,12 @@ func (c *content) find(sku string) int {
 }
 
 // Open implements cart.Service.
-func (f *Fake) Open(context.Context, cart.OpenRequest) (cart.OpenReply, error) {
+func (f *Fake) Open(_ context.Context, req cart.OpenRequest) (cart.OpenReply, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if req.SKU != "" && f.sold[req.SKU].UnitPrice == nil {
+		return cart.OpenReply{}, cart.UnknownSKU.Errorf("%s is not for sale", req.SKU)
+	}
 	token := id.V7()
 	f.carts[cart.Owner{GuestToken: token}] = &content{touched: f.Now()}
 	return cart.OpenReply{GuestToken: token}, nil

@@ -13,7 +13,12 @@ import (
 const maxSKU = 200 // bytes
 
 // Open implements cart.Service.
-func (s *Service) Open(ctx context.Context, _ cart.OpenRequest) (cart.OpenReply, error) {
+func (s *Service) Open(ctx context.Context, req cart.OpenRequest) (cart.OpenReply, error) {
+	if req.SKU != "" {
+		if err := s.forSale(ctx, req.SKU); err != nil {
+			return cart.OpenReply{}, err
+		}
+	}
 	token := s.NewToken()
 	err := s.Store.Atomic(ctx, func(ctx context.Context) error {
 		_, err := s.Store.Open(ctx, Owner{TokenHash: hash(token)})
