@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
@@ -338,6 +340,36 @@ func TestServiceStopsWell(t *testing.T) {
 	require.Contains(t, out, "does not run")
 }
 
+// The service audits what nobody else can: its payments against the provider's ledger.
+func TestServiceAudits(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	s := p.start(t)
+	made := paymentstest.MustAuthorize(t, p.service)
+	code, out := s.run("audit")
+	require.Zero(t, code, out)
+	require.Regexp(t, `(?m)^payments\.matches_provider +2 +0$`, out)
+	require.Contains(t, out, "No violation found.")
+
+	rows := testenvModule(t, p.url)
+	require.NoError(t, rows.Atomic(t.Context(), func(ctx context.Context) error {
+		return rows.Conn(ctx).Exec("UPDATE payments SET amount = amount + 1 WHERE id = ?", made.ID).Error
+	}))
+	code, out = s.run("audit", "--json")
+	require.Equal(t, 3, code, out)
+	var report audit.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &report), out)
+	require.Len(t, report.Findings, 1)
+	require.Equal(t, "payments.matches_provider", report.Findings[0].Rule)
+	require.Contains(t, report.Findings[0].Subject, made.ID)
+
+	p.provider.Close()
+	code, out = s.run("audit")
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "Not checked: payments.matches_provider")
+	require.Contains(t, out, "payments: check payments.matches_provider: ask the provider's ledger")
+}
+
 // What cannot run says why.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
@@ -350,9 +382,11 @@ func TestBadSettings(t *testing.T) {
 	code, out := run([]string{"version"})
 	require.Zero(t, code, out)
 	require.Contains(t, out, "payments ")
-	code, out = run([]string{"dance"})
-	require.Equal(t, 2, code)
-	require.Contains(t, out, "usage: payments")
+	for _, wrong := range [][]string{{"dance"}, {"audit", "--xml"}, {"check", "--json"}} {
+		code, out = run(wrong)
+		require.Equal(t, 2, code)
+		require.Contains(t, out, "usage: payments")
+	}
 	code, out = run(nil)
 	require.Equal(t, 2, code)
 	require.Contains(t, out, "BANYAN_AMQP_URL")

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/health"
+	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/telemetry"
@@ -27,32 +30,40 @@ type Service struct {
 	Build func(h *Host, db *database.DB) (Part, error)
 }
 
-const usage = `usage: %[1]s [serve | check | version]
+const usage = `usage: %[1]s [serve | check | audit [--json] | version]
 
   serve    run %[1]s until it is told to stop; what it does without a command
   check    ask the one that runs on this machine whether it is ready
+  audit    check that what %[1]s keeps adds up, beside those that run
   version  print the version
 
 Settings are BANYAN_ variables or banyan.yaml, the same as the shop's. Needed:
 BANYAN_AMQP_URL and BANYAN_PORTS_SIGNING_KEY, as in the shop.
 `
 
+// errFound is what an audit ends with that has found something, and said it.
+var errFound = errors.New("violations found")
+
 // Main runs a service and gives the exit code of its process: 0 after a stop that
-// was asked for, 1 when it failed, 2 for wrong arguments or settings.
+// was asked for, 1 when it failed, 2 for wrong arguments or settings, 3 when its audit
+// found something.
 func Main(s Service, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := run.Signals(context.Background())
 	defer stop()
-	command := "serve"
-	if len(args) > 0 {
-		command = args[0]
-	}
-	if len(args) > 1 || (command != "serve" && command != "check" && command != "version") {
-		fmt.Fprintf(stderr, usage, s.Module)
-		return 2
-	}
-	if command == "version" {
+	var do func(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
+	switch command := strings.Join(args, " "); command {
+	case "", "serve":
+		do = s.serve
+	case "check":
+		do = s.check
+	case "audit", "audit --json":
+		do = s.audit(command != "audit")
+	case "version":
 		fmt.Fprintln(stdout, s.Module, telemetry.ReadBuild().Version)
 		return 0
+	default:
+		fmt.Fprintf(stderr, usage, s.Module)
+		return 2
 	}
 	cfg, err := config.Load(config.Options{})
 	if err == nil && cfg.AMQP.URL == "" {
@@ -62,11 +73,10 @@ func Main(s Service, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
 		return 2
 	}
-	do := s.serve
-	if command == "check" {
-		do = s.check
-	}
-	if err := do(ctx, cfg, stdout, stderr); err != nil {
+	switch err := do(ctx, cfg, stdout, stderr); {
+	case errors.Is(err, errFound):
+		return 3
+	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
 		return 1
 	}
@@ -98,6 +108,31 @@ func Check(ctx context.Context, opsAddr string) error {
 		return fmt.Errorf("it is not ready: %s %s", res.Status, why)
 	}
 	return nil
+}
+
+// audit runs the checks of the module, which nobody runs from elsewhere.
+func (s Service) audit(asJSON bool) func(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+	return func(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+		log, err := telemetry.NewLogger(stderr, telemetry.LogOptions{Level: "warn", Format: "text"})
+		if err != nil {
+			return err
+		}
+		h, err := Open(ctx, Deps{Config: cfg, Log: log})
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		if err := s.wire(ctx, h); err != nil {
+			return err
+		}
+		ctx = port.WithPrincipal(ctx, port.System("operator"))
+		report, failed := audit.Run(ctx, h.Checks, audit.Lines(stderr))
+		err = errors.Join(failed, report.Print(stdout, asJSON))
+		if err == nil && len(report.Findings) > 0 {
+			return errFound
+		}
+		return err
+	}
 }
 
 func (s Service) serve(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {

@@ -177,6 +177,8 @@ func TestComposeExtracted(t *testing.T) {
 		require.Contains(t, string(out), "permission denied for database", "%s enters the database of %s", login, other)
 	}
 
+	require.Regexp(t, `(?m)^payments\.matches_provider +[1-9]\d* +0$`, docker(t, "exec", c.container(t, "payments"), "/app", "audit"))
+
 	users := slices.Compact(slices.Sorted(slices.Values(strings.Fields(docker(t, "exec", rabbit, "rabbitmqctl", "-q", "list_connections", "user")))))
 	users = slices.DeleteFunc(users, func(u string) bool { return u == "user" }) // the heading
 	require.Equal(t, []string{"cart", "catalog", "identity", "inventory", "orders", "payments", "pricing", "search", "shipping", "shop", "wallet"}, users)

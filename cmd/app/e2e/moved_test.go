@@ -48,6 +48,11 @@ func TestPaymentsMoveOutAndBack(t *testing.T) {
 	require.Equal(t, "confirmed", decided.Text("status"), decided.Raw)
 	require.Len(t, s.Ledger(t, admin, waiting), 1)
 
+	// Payments are audited where they are; the shop says that it does not.
+	s.Quiet(t)
+	require.Contains(t, s.OK(t, "audit", "--modules", out.Here+","+out.Beside), "\nNot audited: payments\n")
+	require.Regexp(t, `(?m)^payments\.matches_provider +[1-9]\d* +0$`, asked.OK(t, "audit"))
+
 	require.Zero(t, service.Stop(t))
 	require.Equal(t, 1, asked.App(t, "check").Code, "a service that has stopped is not ready")
 	require.Zero(t, s.Others[0].Stop(t))

@@ -1,9 +1,10 @@
-package main
+package audit_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -26,12 +27,14 @@ func TestAuditTellsEachViolation(t *testing.T) {
 		}},
 	}
 	var told []string
-	report, err := runAudit(t.Context(), checks, func(at string, examined int) { told = append(told, fmt.Sprint(at, ": ", examined)) })
+	report, err := audit.Run(t.Context(), checks, func(at string, examined int) { told = append(told, fmt.Sprint(at, ": ", examined)) })
 	require.NoError(t, err)
 	require.Equal(t, []string{"stock.adds_up (1 of 2): 0", "stock.adds_up (1 of 2): 5", "money.adds_up (2 of 2): 0"}, told)
 	var b strings.Builder
-	require.NoError(t, report.print(&b))
-	requireGolden(t, "audit.txt", b.String())
+	require.NoError(t, report.Print(&b, false))
+	want, err := os.ReadFile("testdata/report.txt")
+	require.NoError(t, err)
+	require.Equal(t, string(want), b.String())
 }
 
 // An audit with a hole in it must not pass for one without; what the others found is
@@ -47,22 +50,22 @@ func TestAuditFailsWhereACheckCannotRun(t *testing.T) {
 		report("order 2", "seen before it went away")
 		return 0, gone
 	}}
-	report, err := runAudit(t.Context(), []audit.Check{found, cannot, found}, func(string, int) {})
+	report, err := audit.Run(t.Context(), []audit.Check{found, cannot, found}, func(string, int) {})
 	require.ErrorIs(t, err, gone)
 	require.ErrorContains(t, err, "check a.b: ")
 	require.Len(t, report.Checks, 2)
 	require.Len(t, report.Findings, 3)
-	require.Equal(t, []hole{{Rule: "a.b", Reason: "the database is gone"}}, report.NotChecked)
+	require.Equal(t, []audit.Hole{{Rule: "a.b", Reason: "the database is gone"}}, report.NotChecked)
 	var b strings.Builder
-	require.NoError(t, report.print(&b))
+	require.NoError(t, report.Print(&b, false))
 	require.Contains(t, b.String(), "order 1: charged twice")
 	require.Contains(t, b.String(), "\nNot checked: a.b\n")
 
-	report, err = runAudit(t.Context(), []audit.Check{cannot}, func(string, int) {})
+	report, err = audit.Run(t.Context(), []audit.Check{cannot}, func(string, int) {})
 	require.Error(t, err)
 	report.Findings = nil
 	b.Reset()
-	require.NoError(t, report.print(&b))
+	require.NoError(t, report.Print(&b, false))
 	require.Contains(t, b.String(), "No violation found in what was checked.")
 }
 
@@ -74,8 +77,20 @@ func TestAuditWhoseTimeIsOver(t *testing.T) {
 		cancel()
 		return 1, nil
 	}}
-	report, err := runAudit(ctx, []audit.Check{last, last, last}, func(string, int) {})
+	report, err := audit.Run(ctx, []audit.Check{last, last, last}, func(string, int) {})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, report.Checks, 1)
 	require.Len(t, report.NotChecked, 2)
+}
+
+// What other processes run is named: no violation was found there, for nobody looked.
+func TestAuditNamesWhatRunsElsewhere(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	report := audit.Report{Elsewhere: []string{"payments", "search"}}
+	require.NoError(t, report.Print(&b, false))
+	require.Contains(t, b.String(), "\nNot audited: payments, search\n")
+	b.Reset()
+	require.NoError(t, report.Print(&b, true))
+	require.Contains(t, b.String(), `"elsewhere": [`)
 }
