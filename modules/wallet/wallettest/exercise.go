@@ -135,6 +135,9 @@ func exerciseStatement(t *testing.T, h Harness, user string, entries []wallet.En
 	require.NoError(t, err)
 	require.Zero(t, s.Next)
 	require.Equal(t, entries, append(got, s.Items...))
+	s, err = h.Service.Statement(Customer(t.Context(), user), wallet.StatementRequest{UserID: user, From: longAgo, Until: farFuture, Limit: 100})
+	require.NoError(t, err)
+	require.Equal(t, wallet.Statement{Opening: USD(0), Closing: last.Balance, Items: entries, Behind: s.Behind}, s)
 	for _, bad := range []func(*wallet.StatementRequest){
 		func(r *wallet.StatementRequest) { r.Limit = 0 },
 		func(r *wallet.StatementRequest) { r.Limit = 101 },
@@ -167,7 +170,16 @@ func exercisePast(t *testing.T, h Harness) {
 		require.Equal(t, wallet.Balance{Balance: e.Balance, Available: e.Available, Version: e.Version}, at(e.At))
 	}
 	require.Equal(t, h.stands(t, user, 700, 600), at(entries[len(entries)-1].At.Add(time.Hour)))
+	require.Equal(t, h.stands(t, user, 700, 600), at(farFuture))
+	require.Equal(t, wallet.Balance{Balance: USD(0), Available: USD(0)}, at(longAgo))
 }
+
+// Instants that people type and databases do not keep: in UTC one is in the year
+// 10000, and PostgreSQL knows no year 0.
+var (
+	farFuture = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -5*60*60))
+	longAgo   = time.Date(0, 6, 1, 0, 0, 0, 0, time.UTC)
+)
 
 func exerciseWhose(t *testing.T, h Harness) {
 	user := h.funded(t, 1000)

@@ -170,12 +170,30 @@ func (s *Service) Balance(ctx context.Context, req wallet.BalanceRequest) (walle
 	if req.At.IsZero() {
 		l, err = s.Accounts.Load(ctx, req.UserID)
 	} else {
-		l, err = s.Accounts.At(ctx, req.UserID, req.At)
+		l, err = s.Accounts.At(ctx, req.UserID, instant(req.At))
 	}
 	if err != nil {
 		return wallet.Balance{}, fmt.Errorf("read the wallet of %s: %w", req.UserID, err)
 	}
 	return s.balance(l), nil
+}
+
+// longAgo and farFuture are before and after all that happens to wallets.
+var (
+	longAgo   = time.Unix(0, 0).UTC()
+	farFuture = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+)
+
+// instant keeps what people type between the two: no database keeps all that a
+// time.Time can hold, and as text the year 10000 comes before 2026.
+func instant(at time.Time) time.Time {
+	switch {
+	case at.Before(longAgo):
+		return longAgo
+	case at.After(farFuture):
+		return farFuture
+	}
+	return at
 }
 
 // Withdraw implements wallet.Service.

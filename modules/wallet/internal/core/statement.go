@@ -65,7 +65,7 @@ func (s *Service) Statement(ctx context.Context, req wallet.StatementRequest) (w
 	if err != nil {
 		return wallet.Statement{}, err
 	}
-	period, err := s.Store.Period(ctx, req.UserID, req.From, req.Until, req.After, req.Limit+1)
+	period, err := s.Store.Period(ctx, req.UserID, instant(req.From), instant(req.Until), req.After, req.Limit+1)
 	if err != nil {
 		return wallet.Statement{}, err
 	}

@@ -20,7 +20,7 @@ type partOfPeriod struct {
 // Period implements core.Views. It is one statement, so that what moved is always
 // what lies between both ends, also while lines are added or made anew.
 func (s *Store) Period(ctx context.Context, userID string, from, until time.Time, after int64, limit int) (core.Period, error) {
-	opens, ends := instant(from), instant(until)
+	opens, ends := database.At(from), database.At(until)
 	var rows []partOfPeriod
 	err := s.Conn(ctx).Raw(`WITH own AS (SELECT * FROM statement_lines WHERE generation = (?) AND user_id = ?)
 		SELECT * FROM (SELECT 'opening' AS part, own.* FROM own WHERE at < ? ORDER BY version DESC LIMIT 1) AS opening
@@ -43,15 +43,6 @@ func (s *Store) Period(ctx context.Context, userID string, from, until time.Time
 	}
 	slices.SortFunc(p.Lines, func(a, b core.Line) int { return cmp.Compare(a.Version, b.Version) }) // a union comes in any order
 	return p, nil
-}
-
-// instant is a bound of a period: the zero time, which no row can be compared with,
-// is before everything.
-func instant(at time.Time) database.Time {
-	if at.IsZero() {
-		at = time.Unix(0, 0)
-	}
-	return database.At(at)
 }
 
 func (r lineRow) line() core.Line {
