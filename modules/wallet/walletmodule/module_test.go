@@ -280,3 +280,24 @@ func TestEveryMethodHasAPort(t *testing.T) {
 	porttest.Complete(t, reflect.TypeFor[wallet.Service](),
 		porttest.Served(func(s *port.Server) { wallet.Serve(s, wallettest.NewFake()) })...)
 }
+
+// Amounts in what a customer is told are no bare minor units.
+func TestRefusalsNameAmounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(name string) *database.DB { return testenv.SQLite(t, name) })
+	ada := wallettest.Customer(t.Context(), "ada")
+	_, err := b.Service.Withdraw(ada, wallet.WithdrawRequest{UserID: "ada", Amount: wallettest.USD(6001)})
+	require.ErrorContains(t, err, "60.01 USD were asked for, 0.00 USD are available")
+	wallettest.MustDeposit(t, b.Service, "ada", 1000)
+	require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
+		return b.db.Conn(ctx).Exec("UPDATE stream_events SET data = REPLACE(data, ':1000', ':999999999999') WHERE stream = 'ada' AND version = 2").Error
+	}))
+	other := setup(t, func(name string) *database.DB { // which has not cached it
+		if name == "wallet" {
+			return b.db
+		}
+		return testenv.SQLite(t, name)
+	})
+	_, err = other.Service.Deposit(ada, wallet.DepositRequest{UserID: "ada", Amount: wallettest.USD(6000), Token: "tok_visa"})
+	require.ErrorContains(t, err, "a wallet holds 10000000000.00 USD at most, and this one has 9999999999.99 USD")
+}

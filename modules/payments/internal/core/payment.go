@@ -120,7 +120,7 @@ func (p *Payment) Reserve(amount int64) error {
 		return payments.NotRefundable.Errorf("the payment is %s: only what was captured can be given back", p.Status)
 	}
 	if amount > p.Left() {
-		return payments.NotRefundable.Errorf("%d of %s can still be given back, not %d", p.Left(), p.Currency, amount)
+		return payments.NotRefundable.Errorf("%v can still be given back, not %v", money.Of(p.Left(), p.Currency), money.Of(amount, p.Currency))
 	}
 	p.RefundPending, p.changed = p.RefundPending+amount, true
 	return nil

@@ -49,6 +49,7 @@ func TestRefund(t *testing.T) {
 		for range 2 { // a refusal is remembered too
 			_, err = b.Refund(b.keyed("k3", "f"), refundOf(p, 6001))
 			require.ErrorIs(t, err, payments.NotRefundable)
+			require.ErrorContains(t, err, "60.00 USD can still be given back, not 60.01 USD")
 		}
 		for _, bad := range []struct {
 			req  payments.RefundRequest

@@ -74,7 +74,7 @@ func (s *Service) hold(ctx context.Context, req wallet.HoldRequest) (Hold, error
 	}
 	_, err = s.change(ctx, req.UserID, "hold "+req.OrderID, func(a Account) (any, error) {
 		if a.Available() < req.Amount.Amount {
-			return nil, insufficient(a, req.Amount.Amount)
+			return nil, s.insufficient(a, req.Amount.Amount)
 		}
 		return Held{OrderID: req.OrderID, Amount: req.Amount.Amount}, nil
 	})
@@ -167,7 +167,7 @@ func (s *Service) OnDelivered(ctx context.Context, _ event.Meta, e orders.OrderE
 		return nil
 	}
 	_, err = s.change(ctx, e.UserID, "cashback "+e.OrderID, func(a Account) (any, error) {
-		if err := room(a, back.Amount); err != nil {
+		if err := s.room(a, back.Amount); err != nil {
 			return nil, err
 		}
 		return Earned{OrderID: e.OrderID, Amount: back.Amount}, nil

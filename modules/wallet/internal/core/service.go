@@ -156,8 +156,8 @@ func (s *Service) checkAmount(a money.Money, most int64) error {
 	return nil
 }
 
-func insufficient(a Account, wanted int64) error {
-	return wallet.InsufficientFunds.Errorf("%d were asked for, %d are available", wanted, a.Available())
+func (s *Service) insufficient(a Account, wanted int64) error {
+	return wallet.InsufficientFunds.Errorf("%v were asked for, %v are available", s.of(wanted), s.of(a.Available()))
 }
 
 // Balance implements wallet.Service.
@@ -208,7 +208,7 @@ func (s *Service) Withdraw(ctx context.Context, req wallet.WithdrawRequest) (wal
 		w := wallet.Withdrawal{ID: s.NewID(), UserID: req.UserID, Amount: req.Amount}
 		c, err := s.change(ctx, req.UserID, "", func(a Account) (any, error) {
 			if a.Available() < req.Amount.Amount {
-				return nil, insufficient(a, req.Amount.Amount)
+				return nil, s.insufficient(a, req.Amount.Amount)
 			}
 			return Withdrawn{WithdrawalID: w.ID, Amount: req.Amount.Amount}, nil
 		})
@@ -226,12 +226,12 @@ func (s *Service) Room(ctx context.Context, userID string, amount money.Money) e
 	if err != nil {
 		return err
 	}
-	return room(l.State, amount.Amount)
+	return s.room(l.State, amount.Amount)
 }
 
-func room(a Account, amount int64) error {
+func (s *Service) room(a Account, amount int64) error {
 	if a.Balance > wallet.MaxBalance-amount {
-		return wallet.LimitExceeded.Errorf("a wallet holds %d at most, and this one has %d", int64(wallet.MaxBalance), a.Balance)
+		return wallet.LimitExceeded.Errorf("a wallet holds %v at most, and this one has %v", s.of(wallet.MaxBalance), s.of(a.Balance))
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func room(a Account, amount int64) error {
 // Credit implements Wallets: a deposit is credited once.
 func (s *Service) Credit(ctx context.Context, userID, depositID string, amount money.Money) error {
 	_, err := s.change(ctx, userID, "deposit "+depositID, func(a Account) (any, error) {
-		if err := room(a, amount.Amount); err != nil {
+		if err := s.room(a, amount.Amount); err != nil {
 			return nil, err
 		}
 		return Deposited{DepositID: depositID, Amount: amount.Amount}, nil
