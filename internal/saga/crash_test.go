@@ -269,6 +269,117 @@ func TestLongStepKeepsItsClaim(t *testing.T) {
 	})
 }
 
+// Sagas that wait for a worker longer than the lease are this process's all the same:
+// nothing happened to them, and they go on in their order.
+func TestQueueKeepsItsClaims(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		const lease = 300 * time.Millisecond
+		open := make(chan struct{})
+		var mu sync.Mutex
+		var order []string
+		d := w.definition()
+		d.Steps[0].Do = func(ctx context.Context, id string, _ *trip) error {
+			mu.Lock()
+			order = append(order, id)
+			mu.Unlock()
+			select {
+			case <-open:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		e := w.engine(Workers(1), Lease(lease))
+		s := Register(e, d)
+		serve(t, e)
+		ids := []string{"1", "2", "3", "4", "5"}
+		for _, id := range ids {
+			start(t, w, s, id)
+		}
+		for _, id := range ids {
+			require.Eventually(t, func() bool {
+				info := show(t, e, id)
+				return info.NextAt.Sub(info.StartedAt) > 5*lease
+			}, patience, 5*time.Millisecond, "the claim was not extended")
+		}
+		close(open)
+		for _, id := range ids {
+			require.Equal(t, Completed, wait(t, e, id))
+			var r row
+			require.NoError(t, db.Conn(t.Context()).Where("id = ?", id).Take(&r).Error)
+			require.Zero(t, r.Crashes)
+			require.EqualValues(t, 1, r.Epoch)
+			require.Less(t, r.Reached, everywhere)
+			for _, line := range show(t, e, id).History {
+				require.NotEqual(t, "resume", line.Action)
+			}
+		}
+		require.Equal(t, ids, order)
+	})
+}
+
+// A claim of ours that lapsed while the whole process was paused is no reason to run a
+// saga twice: whoever has it in hand goes on.
+func TestPausedQueueIsNotClaimedAgain(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		open := make(chan struct{})
+		release := sync.OnceFunc(func() { close(open) })
+		w.on("do a", func() error { <-open; return nil })
+		e := w.engine(Workers(1), Lease(time.Hour))
+		s := Register(e, w.definition())
+		serve(t, e)
+		t.Cleanup(release) // before the engine stops
+		start(t, w, s, "at work")
+		start(t, w, s, "in the queue")
+		require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+			return db.Conn(ctx).Exec("UPDATE sagas SET next_at = ?", database.At(time.Now().Add(-time.Minute))).Error
+		}))
+		rows, err := e.claim(t.Context(), 10)
+		require.NoError(t, err)
+		require.Empty(t, rows)
+		release()
+		for _, id := range []string{"at work", "in the queue"} {
+			require.Equal(t, Completed, wait(t, e, id))
+			require.EqualValues(t, 1, show(t, e, id).Epoch)
+		}
+		require.Equal(t, 2, w.count("do a"))
+	})
+}
+
+// A crash is told once; the pauses after it are none.
+func TestCrashIsToldOnce(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		dying, kill := context.WithCancel(t.Context())
+		defer kill()
+		w.on("do b", func() error { crash(kill); return nil })
+		first := w.engine(Lease(50 * time.Millisecond))
+		s := Register(first, w.definition())
+		gone := make(chan struct{})
+		go func() { defer close(gone); _ = first.Task().Run(dying) }()
+		require.Eventually(t, first.hasRoom, patience, time.Millisecond)
+		start(t, w, s, "1")
+		<-gone
+		w.on("do b", times(3, errPlain))
+		second := w.engine()
+		Register(second, w.definition())
+		serve(t, second)
+		require.Equal(t, Completed, hurry(t, second, "1"))
+		resumed := 0
+		for _, line := range show(t, second, "1").History {
+			if line.Action == "resume" {
+				resumed++
+			}
+		}
+		require.Equal(t, 1, resumed)
+	})
+}
+
 // What cannot be read, or ends its process again and again, waits for a person.
 func TestPoisonIsParked(t *testing.T) {
 	t.Parallel()

@@ -68,8 +68,9 @@ type Option func(*Engine)
 // Workers bounds how many sagas run at a time in this process; 32 unless set.
 func Workers(n int) Option { return func(e *Engine) { e.workers = n } }
 
-// Lease is how long after a crash another instance takes a saga over; 30 s
-// unless set. The claim is extended at each third of it.
+// Lease is how long after a crash another instance takes a saga over; 30 s unless
+// set. The claims of the living, at work or in the queue, are extended at each
+// third of it.
 func Lease(d time.Duration) Option { return func(e *Engine) { e.lease = d } }
 
 // Metrics counts on reg.
@@ -126,6 +127,8 @@ func (e *Engine) run(ctx context.Context) error {
 	e.mu.Unlock()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	beat := time.NewTicker(e.lease / 3)
+	defer beat.Stop()
 	least := e.workers
 	for ctx.Err() == nil {
 		if err := e.poll(ctx, least); err != nil && ctx.Err() == nil {
@@ -137,6 +140,11 @@ func (e *Engine) run(ctx context.Context) error {
 			least = e.workers
 		case <-e.wake:
 			least = 0
+		case <-beat.C:
+			least = 0
+			if err := e.extendQueue(ctx); err != nil && ctx.Err() == nil {
+				e.log.WarnContext(ctx, "extend the claims of sagas that wait for a worker", "module", e.db.Module(), "error", err)
+			}
 		}
 	}
 	e.mu.Lock()

@@ -74,7 +74,8 @@ func (in *instance) load(ctx context.Context) bool {
 		return in.park(ctx, fault.Internal.Wrap(err, "the state cannot be read by this version"))
 	}
 	in.state = state
-	if in.resumed && in.row.Reached >= everywhere {
+	if in.row.Reached >= untold {
+		in.cur.Reached = everywhere
 		in.note("resume", "", "ok", "the process that held it ended without letting go")
 	}
 	if in.row.Crashes > crashLimit {

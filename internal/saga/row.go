@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/database"
@@ -39,7 +41,7 @@ type row struct {
 	Step        int           // running: to be done next; compensating: to be undone next
 	Reached     int           // the last step that may have been tried, as of the last write that let go of the claim
 	Attempts    int           // of the present step
-	Crashes     int           // how often a claim lapsed with nobody letting go of it
+	Crashes     int           // how often a claim lapsed with nobody at it and nobody letting go of it
 	NextAt      database.Time // due then; while claimed: when the claim lapses
 	StartedAt   database.Time
 	DeadlineAt  database.Time // of the way forward
@@ -54,8 +56,11 @@ type row struct {
 // TableName implements gorm's tabler.
 func (row) TableName() string { return "sagas" }
 
-// everywhere is reached when nobody knows how far the saga came.
-const everywhere = 1 << 30
+// Reached when nobody knows how far the saga came.
+const (
+	untold     = 1 << 30    // because of a process that ended; the history does not say so yet
+	everywhere = untold - 1 // because of that, and the history says so, or of a write that failed
+)
 
 // Entry is one line of a saga's history. Steps that went well at once are told
 // together with the next write.
@@ -137,8 +142,37 @@ func (e *Engine) extend(ctx context.Context, held row) error {
 	})
 }
 
-// claim takes up to limit due sagas of the registered definitions. What was
-// claimed before and not let go of was left by a crash: nobody knows how far it came.
+// extendQueue moves the end of the claims of those that wait for a worker here. One that
+// is lost finds out when its turn comes.
+func (e *Engine) extendQueue(ctx context.Context) error {
+	e.mu.Lock()
+	ids := make([]string, len(e.queue))
+	for i, in := range e.queue {
+		ids[i] = in.row.ID
+	}
+	e.mu.Unlock()
+	if len(ids) == 0 {
+		return nil
+	}
+	skip := e.db.SkipLocked() // whoever holds a row writes it
+	return e.db.Atomic(ctx, func(ctx context.Context) error {
+		return e.db.Conn(ctx).Exec(`UPDATE sagas SET next_at = ? WHERE id IN (
+			SELECT id FROM sagas WHERE id IN ? AND claimed_by = ?`+skip+`)`,
+			database.At(e.now().Add(e.lease)), ids, e.me).Error
+	})
+}
+
+// inHand gives the ids of the sagas that are queued or at work here.
+func (e *Engine) inHand() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append(slices.Collect(maps.Keys(e.active)), "") // a list of none is NULL in SQL
+}
+
+// claim takes up to limit due sagas of the registered definitions, but those that are
+// in hand here: their claims lapsed because all of this process slept. What was claimed
+// before and not let go of was left by a crash, or by us because it could not be
+// written: nobody knows how far it came.
 func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 	now := database.At(e.now())
 	var any int
@@ -155,14 +189,15 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 		return e.db.Conn(ctx).Raw(`WITH due AS MATERIALIZED (
 				SELECT id FROM sagas
 				WHERE status IN ('running', 'compensating') AND next_at <= ? AND name IN ?
+					AND NOT (claimed_by = ? AND id IN ?)
 				ORDER BY next_at LIMIT ?`+skip+`)
 			UPDATE sagas SET
-				reached = CASE WHEN claimed_by = '' THEN reached ELSE ? END,
+				reached = CASE claimed_by WHEN '' THEN reached WHEN ? THEN ? ELSE ? END,
 				crashes = CASE WHEN claimed_by = '' THEN crashes ELSE crashes + 1 END,
 				claimed_by = ?, next_at = ?, epoch = epoch + 1
 			WHERE id IN (SELECT id FROM due)
 			RETURNING *`,
-			now, e.names(), limit, everywhere, e.me, database.At(now.Add(e.lease))).Scan(&rows).Error
+			now, e.names(), e.me, e.inHand(), limit, e.me, everywhere, untold, e.me, database.At(now.Add(e.lease))).Scan(&rows).Error
 	})
 	return rows, err
 }
