@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -66,7 +67,7 @@ func sagaListCommand(s *settings) *cobra.Command {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, "ID\tSAGA\tSTATUS\tSTEP\tATTEMPTS\tSTARTED\tCAUSE")
 				for _, i := range infos {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.Status, i.Step, i.Attempts, i.StartedAt.Format(time.RFC3339), causeOf(i))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.Status, i.Step, i.Attempts, i.StartedAt.Format(time.RFC3339), whyOf(i))
 				}
 				return w.Flush()
 			})
@@ -107,6 +108,9 @@ func sagaShowCommand(s *settings) *cobra.Command {
 				}
 				out := cmd.OutOrStdout()
 				fmt.Fprintf(out, "%s %s: %s, step %q, attempt %d\n", i.Name, i.ID, i.Status, i.Step, i.Attempts)
+				if i.Parked != "" {
+					fmt.Fprintf(out, "parked: %s\n", i.Parked)
+				}
 				if cause := causeOf(i); cause != "" {
 					fmt.Fprintf(out, "cause: %s\n", cause)
 				}
@@ -153,6 +157,9 @@ func sagaActCommand(s *settings, verb, short, long string, act func(context.Cont
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
+
+// whyOf is the reason that a line has room for: of a parked saga why it is parked.
+func whyOf(i saga.Info) string { return cmp.Or(i.Parked, causeOf(i)) }
 
 func causeOf(i saga.Info) string {
 	if i.Cause == nil {

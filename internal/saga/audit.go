@@ -3,6 +3,7 @@ package saga
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/audit"
@@ -27,8 +28,14 @@ func (e *Engine) Checks() []audit.Check {
 					if i.Step != "" {
 						detail += " in step " + i.Step
 					}
+					if i.Parked != "" {
+						detail += ": " + i.Parked
+					}
 					if i.Cause != nil {
-						detail += ", cause " + i.Cause.Code + ": " + i.Cause.Message
+						cause := i.Cause.Code + ": " + i.Cause.Message
+						if !strings.HasPrefix(i.Parked, cause) { // else they are one
+							detail += "; cause " + cause
+						}
 					}
 					report("saga "+i.ID, detail)
 				})
@@ -53,7 +60,7 @@ func (e *Engine) examine(ctx context.Context, statuses []Status, look func(Info)
 	after := ""
 	for {
 		var rows []row
-		err := e.db.Conn(ctx).Omit("state", "history").Where("status IN ? AND id > ?", statuses, after).
+		err := e.db.Conn(ctx).Select(brief).Where("status IN ? AND id > ?", statuses, after).
 			Order("id").Limit(auditPage).Find(&rows).Error
 		if err != nil {
 			return examined, fmt.Errorf("look at sagas: %w", database.Fault(ctx, err))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -27,7 +28,8 @@ type Info struct {
 	UpdatedAt  time.Time       `json:"updated_at"`
 	ClaimedBy  string          `json:"claimed_by,omitempty"`
 	Epoch      int64           `json:"epoch"`
-	Cause      *Cause          `json:"cause,omitempty"`   // why it compensates, parked, or waits
+	Cause      *Cause          `json:"cause,omitempty"`   // why it compensates or waits
+	Parked     string          `json:"parked,omitempty"`  // why it waits for a person, if it does
 	State      json.RawMessage `json:"state,omitempty"`   // only in Show, without what is secret
 	History    []Entry         `json:"history,omitempty"` // only in Show
 }
@@ -46,12 +48,17 @@ type Filter struct {
 	Limit    int      // 1..500; 50 unless set
 }
 
+// brief is what is read of a saga for a list: its history only where it tells why the
+// saga is parked.
+const brief = `id, name, status, step, attempts, next_at, started_at, deadline_at, updated_at, claimed_by, epoch, cause,
+	CASE WHEN status = 'parked' THEN history ELSE '' END AS history`
+
 // List gives sagas by id, without state and history.
 func (e *Engine) List(ctx context.Context, f Filter) ([]Info, error) {
 	if f.Limit < 1 || f.Limit > 500 {
 		f.Limit = 50
 	}
-	q := e.db.Conn(ctx).Omit("state", "history").Where("id > ?", f.After).Order("id").Limit(f.Limit)
+	q := e.db.Conn(ctx).Select(brief).Where("id > ?", f.After).Order("id").Limit(f.Limit)
 	if f.Name != "" {
 		q = q.Where("name = ?", f.Name)
 	}
@@ -115,7 +122,24 @@ func (e *Engine) info(r row) Info {
 	if f := decodeCause(r.Cause); f != nil {
 		i.Cause = &Cause{Code: f.Code.Name(), Message: f.Message}
 	}
+	if r.Status == Parked {
+		i.Parked = parkedBecause(r.History)
+	}
 	return i
+}
+
+// parkedBecause is what the history says about why the saga waits for a person.
+func parkedBecause(history string) string {
+	var entries []Entry
+	if json.Unmarshal([]byte(history), &entries) != nil {
+		return ""
+	}
+	for _, h := range slices.Backward(entries) {
+		if h.Action == "park" {
+			return h.Detail
+		}
+	}
+	return ""
 }
 
 func (e *Engine) read(ctx context.Context, conn *gorm.DB, id string) (row, error) {

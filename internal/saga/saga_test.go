@@ -211,16 +211,22 @@ func TestParksAndGoesOn(t *testing.T) {
 		info := show(t, e, "1")
 		require.Equal(t, "b", info.Step)
 		require.Equal(t, "payment.declined", info.Cause.Code)
+		require.Contains(t, info.Parked, "undo b failed 3 times")
 		require.Contains(t, info.History[len(info.History)-1].Detail, "undo b failed 3 times")
 
 		parked := e.Checks()[0]
 		var findings []string
-		_, err := parked.Run(t.Context(), func(subject, _ string) { findings = append(findings, subject) })
+		_, err := parked.Run(t.Context(), func(subject, detail string) { findings = append(findings, subject, detail) })
 		require.NoError(t, err)
-		require.Equal(t, []string{"saga 1"}, findings)
+		require.Len(t, findings, 2)
+		require.Equal(t, "saga 1", findings[0])
+		require.Contains(t, findings[1], "undo b failed 3 times")
+		require.Contains(t, findings[1], "payment.declined")
 		listed, err := e.List(t.Context(), Filter{Statuses: []Status{Parked}})
 		require.NoError(t, err)
 		require.Len(t, listed, 1)
+		require.Contains(t, listed[0].Parked, "undo b failed 3 times")
+		require.Empty(t, listed[0].History)
 
 		require.ErrorIs(t, e.Compensate(t.Context(), "1"), notNow)
 		w.on("undo b", nil)
@@ -228,6 +234,7 @@ func TestParksAndGoesOn(t *testing.T) {
 		require.Equal(t, Compensated, wait(t, e, "1"))
 		require.Empty(t, w.held)
 		require.Equal(t, "payment.declined", w.ended("1").Cause)
+		require.Empty(t, show(t, e, "1").Parked)
 		require.ErrorIs(t, e.Retry(t.Context(), "1"), notNow)
 		n, err := e.Checks()[0].Run(t.Context(), func(string, string) {})
 		require.NoError(t, err)
