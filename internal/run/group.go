@@ -33,12 +33,14 @@ type running struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // read after done
+	told   bool  // that it ended by itself
 }
 
 // Run starts every task, waits until ctx ends or a task does, and stops all in
 // reverse order within one deadline. It returns what the first failed task
-// returned, joined with what went wrong while stopping. A task that ends early
-// without an error ends the process as well, as an error: nothing here is done before it is told to.
+// returned, joined with what went wrong while stopping, also with tasks that ended
+// by themselves meanwhile. A task that ends early without an error ends the process
+// as well, as an error: nothing here is done before it is told to.
 func (g *Group) Run(ctx context.Context) error {
 	log := g.Log
 	if log == nil {
@@ -130,7 +132,9 @@ func ctxAsked(ctx context.Context) error {
 	return nil
 }
 
+// early is the error of a task that ended by itself.
 func (r *running) early() error {
+	r.told = true
 	if r.err == nil {
 		return fmt.Errorf("%s: ended before it was asked to", r.Name)
 	}
@@ -156,7 +160,11 @@ func (g *Group) stop(log *slog.Logger, started []*running) error {
 		r.cancel()
 		select {
 		case <-r.done:
-			if !over && r.err != nil && !errors.Is(r.err, context.Canceled) {
+			switch {
+			case r.told: // it is why all are stopped
+			case over:
+				errs = append(errs, r.early())
+			case r.err != nil && !errors.Is(r.err, context.Canceled):
 				errs = append(errs, fmt.Errorf("%s: %w", r.Name, r.err))
 			}
 			log.Debug("stopped", "task", r.Name)

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"syscall"
 	"testing"
@@ -117,6 +118,41 @@ func TestStopHasOneDeadline(t *testing.T) {
 	require.ErrorContains(t, err, "b: did not stop within 50ms")
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.Contains(t, j.all(), "stop a")
+}
+
+// What ends while others are being stopped fails as well.
+func TestErrorsWhileStoppingAreTold(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	ctx, cancel := context.WithCancel(t.Context())
+	stopping, over := make(chan struct{}), make(chan struct{})
+	g := Group{Ready: cancel}
+	g.Add(Task{Name: "a", Run: func(context.Context) error { defer close(over); <-stopping; return boom }})
+	g.Add(Task{
+		Name: "b", Run: func(ctx context.Context) error { <-ctx.Done(); return nil },
+		Stop: func(context.Context) error { close(stopping); <-over; return nil },
+	})
+	require.EqualError(t, g.Run(ctx), "a: boom")
+
+	ended := &running{Task: Task{Name: "c"}, cancel: func() {}, done: make(chan struct{})}
+	close(ended.done)
+	require.EqualError(t, g.stop(slog.New(slog.DiscardHandler), []*running{ended}), "c: ended before it was asked to")
+}
+
+// Of two that end by themselves both are told, each once.
+func TestEachErrorIsToldOnce(t *testing.T) {
+	t.Parallel()
+	first, second := errors.New("first"), errors.New("second")
+	again := make(chan struct{})
+	var g Group
+	g.Add(Task{Name: "a", Run: func(context.Context) error { <-again; return second }})
+	g.Add(Task{
+		Name: "b", Run: func(ctx context.Context) error { <-ctx.Done(); return nil },
+		Stop: func(context.Context) error { close(again); return nil },
+	})
+	g.Add(Task{Name: "c", Run: func(context.Context) error { return first }})
+	err := g.Run(t.Context())
+	require.EqualError(t, err, "c: first\na: second")
 }
 
 func TestStopBeforeReadyIsNoError(t *testing.T) {
