@@ -75,7 +75,7 @@ func share(ctx context.Context, conn *sql.Conn) error {
 
 // attendPostgres holds a session's advisory lock, shared with the other servers.
 func (c *Cluster) attendPostgres(ctx context.Context, alone func(ctx context.Context) error) (leave func() error, err error) {
-	pool := c.pg.pool("pg_catalog", "", 1, map[string]string{"application_name": "banyan server"})
+	pool := c.pg.pool("pg_catalog", "", 1, map[string]string{"application_name": "banyan server"}, attendSilence)
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
@@ -39,10 +40,13 @@ type Config struct {
 	Dir        string // folder of the SQLite files
 	Pool       int    // PostgreSQL connections of this process, all modules together; 45 unless set
 	SingleRole bool   // no role per module, where the server's owner grants no right to make roles
-	Logger     *slog.Logger
-	Guard      Guard                 // of the borders between modules; report unless set
-	GuardFile  string                // JSON lines of what the guard saw; none where it is empty
-	Metrics    prometheus.Registerer // nil: nothing is counted
+	// Silence is after how long a PostgreSQL that owes an answer and says nothing is given
+	// up: longer than it lets a statement run. 45 s unless set.
+	Silence   time.Duration
+	Logger    *slog.Logger
+	Guard     Guard                 // of the borders between modules; report unless set
+	GuardFile string                // JSON lines of what the guard saw; none where it is empty
+	Metrics   prometheus.Registerer // nil: nothing is counted
 }
 
 // Cluster is the shop's storage; modules get their part by Module.
@@ -62,6 +66,9 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	if cfg.Pool <= 0 {
 		cfg.Pool = defaultPool
+	}
+	if cfg.Silence <= 0 {
+		cfg.Silence = silence
 	}
 	guards, err := newGuards(cfg)
 	if err != nil {

@@ -59,9 +59,11 @@ func Fault(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	// A server that does not take the connection looks like the end of a context, too.
+	// A server that does not take the connection, or does not answer to a commit, looks
+	// like the end of a context, too.
 	var connect *pgconn.ConnectError
-	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && (ctx.Err() != nil || !errors.As(err, &connect)) {
+	ours := errors.As(err, &connect) || errors.Is(err, ErrUnknownOutcome)
+	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && (ctx.Err() != nil || !ours) {
 		return err
 	}
 	if stopped(err) && ctx.Err() != nil {
@@ -116,13 +118,13 @@ func unavailable(err error) string {
 // though package context makes it look like an error of the network.
 func Disconnected(err error) bool {
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) { // the server's time may have been over
+	if errors.As(err, &connect) || errors.Is(err, ErrUnknownOutcome) { // the server's time may have been over
 		return true
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	if errors.Is(err, ErrUnknownOutcome) || disconnected(err) {
+	if disconnected(err) {
 		return true
 	}
 	code := pgCode(err)

@@ -21,8 +21,9 @@ type pipelined struct {
 	*stdlib.Conn
 	kept []statement
 
-	last      bool // the next statement is sent together with the commit
-	committed bool // that happened
+	last      bool               // the next statement is sent together with the commit
+	committed bool               // that happened
+	giveUp    context.CancelFunc // ends the wait for both; nil where nobody waits
 }
 
 // unsyncedCommit makes a commit return before the disk has it.
@@ -141,6 +142,7 @@ func (c *pipelined) send(ctx context.Context, query string, args ...any) (pgx.Ba
 	begins := conn.PgConn().TxStatus() == 'I'
 	if c.last {
 		batch.Queue("COMMIT")
+		ctx, c.giveUp = context.WithTimeout(ctx, commitLimit) // until the results are read
 	}
 	results := conn.SendBatch(ctx, batch)
 	for i := range kept {
@@ -162,6 +164,10 @@ func (c *pipelined) ended(results pgx.BatchResults, err error) error {
 	}
 	if last := results.Close(); err == nil {
 		err = last
+	}
+	if c.giveUp != nil {
+		c.giveUp()
+		c.giveUp = nil
 	}
 	if c.last && err != nil && pgCode(err) == "" { // the commit may have come through
 		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)

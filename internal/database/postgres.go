@@ -60,20 +60,22 @@ func dial(ctx context.Context, cfg Config) (*server, error) {
 	if base.ConnectTimeout == 0 || base.ConnectTimeout > startPatience {
 		base.ConnectTimeout = startPatience / 2
 	}
-	admin := stdlib.OpenDB(*base)
+	limited := base.Copy()
+	limited.DialFunc = answering(base.DialFunc, cfg.Silence)
+	admin := stdlib.OpenDB(*limited)
 	admin.SetMaxOpenConns(1)
 	admin.SetMaxIdleConns(1)
 	admin.SetConnMaxLifetime(time.Minute)
 	admin.SetConnMaxIdleTime(5 * time.Second) // needed at start only
 	s := &server{base: base, admin: admin}
-	limited, cancel := context.WithTimeout(ctx, startPatience)
+	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	err = s.check(limited)
-	for err != nil && unavailable(err) != "" && !refused(err) && limited.Err() == nil {
+	err = s.check(starting)
+	for err != nil && unavailable(err) != "" && !refused(err) && starting.Err() == nil {
 		select {
-		case <-limited.Done():
+		case <-starting.Done():
 		case <-time.After(200 * time.Millisecond):
-			if again := s.check(limited); limited.Err() == nil {
+			if again := s.check(starting); starting.Err() == nil {
 				err = again // else the error before tells more than "deadline exceeded"
 			}
 		}
@@ -116,7 +118,7 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 		return nil, Fault(ctx, err)
 	}
 	size := poolSize(c.cfg.Pool, weight)
-	pool := c.pg.pool(name, role, size, sessionSettings)
+	pool := c.pg.pool(name, role, size, sessionSettings, c.cfg.Silence)
 	if err := c.pg.verify(ctx, pool, name, role); err != nil {
 		return nil, errors.Join(Fault(ctx, err), pool.Close())
 	}
@@ -128,7 +130,7 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 			if err != nil {
 				return nil, nil, err
 			}
-			pool := c.pg.pool(name, role, 1, migrationSettings)
+			pool := c.pg.pool(name, role, 1, migrationSettings, migrationSilence)
 			return pool, func() error { return errors.Join(pool.Close(), release()) }, nil
 		},
 	}, nil
@@ -139,9 +141,10 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 func poolSize(pool, weight int) int { return max(2, pool*weight/defaultPool) }
 
 // pool opens connections that are the module's role and see its schema alone,
-// from their first moment on.
-func (s *server) pool(schema, role string, size int, settings map[string]string) *sql.DB {
+// from their first moment on. They are given up after a silence.
+func (s *server) pool(schema, role string, size int, settings map[string]string, silence time.Duration) *sql.DB {
 	cfg := s.base.Copy()
+	cfg.DialFunc = answering(s.base.DialFunc, silence)
 	params := maps.Clone(s.base.RuntimeParams)
 	maps.Copy(params, settings)
 	params["search_path"] = schema

@@ -150,7 +150,8 @@ func (p *txPool) QueryContext(ctx context.Context, query string, args ...any) (*
 }
 
 // withCommit lets the connection send the commit with the next statement, until
-// the returned function is called. Like any commit it outlives its caller.
+// the returned function is called. Like any commit it outlives its caller, and is given
+// up after commitLimit.
 func (p *txPool) withCommit(ctx *context.Context) func() {
 	*ctx = context.WithoutCancel(*ctx)
 	p.t.final = true

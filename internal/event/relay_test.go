@@ -13,6 +13,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 func TestCommittedEventHasItsEffect(t *testing.T) {
@@ -181,4 +182,37 @@ func TestBacklogKeepsItsOrder(t *testing.T) {
 		}
 		require.Zero(t, repeated, "what had arrived before the way was closed is marked")
 	})
+}
+
+// The machine of the database vanishes while an event is applied, and another one takes
+// its address: nothing closes the connections of before.
+func TestRelayOutlastsConnectionsThatFallSilent(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresURL(t)
+	line := testenv.NewLine(t, url)
+	reach := func(cfg database.Config) shop {
+		cluster := testenv.Open(t, cfg)
+		source, err := cluster.Module(t.Context(), "source", 4)
+		require.NoError(t, err)
+		target, err := cluster.Module(t.Context(), "target", 4)
+		require.NoError(t, err)
+		return shop{source: source, target: target}
+	}
+	here, there := reach(database.Config{URL: url}), reach(database.Config{URL: line.URL, Silence: 3 * time.Second})
+	here.prepare(t)
+	b := there.instance(t)
+	var mute sync.Once
+	b.failing(func(m event.Meta) error {
+		if m.Version == 2 {
+			mute.Do(line.Mute)
+		}
+		return nil
+	})
+	b.start(t)
+	writer := here.instance(t)
+	writer.publish(t, "a", upTo(3)...)
+	require.Eventually(t, func() bool { return len(here.effects(t, "a")) == 3 }, 2*time.Minute, 10*time.Millisecond)
+	writer.publish(t, "a", 4)
+	require.Eventually(t, func() bool { return len(here.effects(t, "a")) == 4 }, 2*time.Minute, 10*time.Millisecond)
+	require.Equal(t, upTo(4), here.effects(t, "a"))
 }
