@@ -26,14 +26,36 @@ const redo = 5
 
 // Deliver applies events, each at most once, in order per aggregate. What fails
 // or comes too early is kept in the inbox and is no error: an error means that
-// nothing could be recorded, and that all of them must be delivered again.
+// nothing could be recorded, and that all of them must be delivered again. Events of
+// topics that the consumer does not listen to have no effect here, which is noted for
+// a version of it that does.
 func (c *Consumer) Deliver(ctx context.Context, events []Envelope) error {
+	var others []string
+	for _, e := range events {
+		if !slices.Contains(c.topics, e.Topic) && !slices.Contains(others, e.Topic) {
+			others = append(others, e.Topic)
+		}
+	}
+	if len(others) > 0 {
+		if err := c.miss(ctx, others); err != nil {
+			return err
+		}
+	}
+	return c.deliver(ctx, c.mine(events))
+}
+
+// mine gives those events of the topics that the consumer listens to.
+func (c *Consumer) mine(events []Envelope) []Envelope {
 	mine := make([]Envelope, 0, len(events))
 	for _, e := range events {
 		if slices.Contains(c.topics, e.Topic) {
 			mine = append(mine, e)
 		}
 	}
+	return mine
+}
+
+func (c *Consumer) deliver(ctx context.Context, mine []Envelope) error {
 	batch, before := c.take(mine)
 	for done := 0; done < len(batch); {
 		n := min(len(batch)-done, batchSize)

@@ -74,7 +74,7 @@ func (b *Bus) Subscribe(c *Consumer) {
 // the sources of this one do not deliver to it, and it is the transport that
 // catches it up. What failed is retried here.
 func (b *Bus) Attend(c *Consumer) {
-	c.metrics, c.log, c.carried = b.metrics, b.log, true
+	c.metrics, c.log, c.carried, c.bus = b.metrics, b.log, true, b
 	b.consumers = append(b.consumers, c)
 }
 

@@ -48,10 +48,14 @@ type Consumer struct {
 	metrics  *metrics
 	log      *slog.Logger
 	carried  bool        // by a transport
+	bus      *Bus        // that attends to it, where it is carried
 	missed   atomic.Bool // an event came before its turn, although its log is at hand
 
 	putting sync.Mutex
 	later   putOff
+
+	beginning sync.Mutex
+	awaited   map[key]int64 // events that wait for an earlier one that the transport has kept
 
 	claiming sync.Mutex
 	failed   []claim // of attempts that came to nothing, to be given back
@@ -62,7 +66,7 @@ func NewConsumer(db *database.DB, now clock.Clock) *Consumer {
 	return &Consumer{
 		MaxAttempts: 10, Deadline: 30 * time.Second, GapPatience: 5 * time.Second,
 		db: db, now: now, handlers: map[string][]handler{}, many: map[string][]manyHandler{}, wake: make(chan struct{}, 1),
-		log: slog.New(slog.DiscardHandler),
+		awaited: map[key]int64{}, log: slog.New(slog.DiscardHandler),
 	}
 }
 

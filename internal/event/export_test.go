@@ -14,3 +14,8 @@ func (c *Consumer) RetryDue(ctx context.Context) error {
 	_, err := c.retryDue(ctx)
 	return err
 }
+
+// Register notes that the consumer has seen all there was of topics.
+func (c *Consumer) Register(ctx context.Context, topics []string) error {
+	return c.register(ctx, topics, nil)
+}

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -99,4 +100,93 @@ func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, has, first int
 		raise(c.wake)
 	}
 	return err
+}
+
+const (
+	// A beginning that is not in this process's log is waited for so many times as
+	// long as a gap: who publishes it may have lost its connection.
+	patienceElsewhere = 12
+	strangersAtOnce   = 10_000
+)
+
+// Begin lets aggregates of which the consumer never applied anything begin with the
+// first version that waits, where their log is in another process and what the
+// transport keeps has no earlier one: it was published before there was a transport,
+// or is older than what is kept.
+func (c *Consumer) Begin(ctx context.Context, kept Stream) error {
+	c.beginning.Lock()
+	defer c.beginning.Unlock()
+	heads, err := c.strangers(ctx)
+	if err != nil || len(heads) == 0 {
+		return err
+	}
+	var topics []string
+	for k := range heads {
+		if !slices.Contains(topics, k.topic) {
+			topics = append(topics, k.topic)
+		}
+	}
+	err = kept(ctx, topics, func(page []Envelope) error {
+		for _, e := range page {
+			if head, waits := heads[e.key()]; waits && e.Version < head {
+				delete(heads, e.key())
+				c.awaited[e.key()] = head // it may lie among the dead letters
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var page []base
+	for k, head := range heads {
+		page = append(page, base{Topic: k.topic, AggregateID: k.aggregate, First: head})
+	}
+	for part := range slices.Chunk(page, logPage) {
+		err := c.db.Atomic(ctx, func(ctx context.Context) error { return c.place(c.db.Conn(ctx), part, unknownOnly) })
+		if err != nil {
+			return fmt.Errorf("let aggregates of %s begin: %w", c.Name(), err)
+		}
+	}
+	if len(page) > 0 {
+		c.log.WarnContext(ctx, "aggregates begin in the middle: what they began with is kept no more",
+			"consumer", c.Name(), "aggregates", len(page), "topics", topics)
+		raise(c.wake)
+	}
+	return nil
+}
+
+// strangers gives aggregates whose log is in another process, of which nothing was
+// applied, and the lowest version that has waited for an earlier one for long. Those
+// of which an earlier one was found are left out.
+func (c *Consumer) strangers(ctx context.Context) (map[key]int64, error) {
+	var elsewhere []string
+	for _, t := range c.topics {
+		if c.logOf(t) == nil {
+			elsewhere = append(elsewhere, t)
+		}
+	}
+	if len(elsewhere) == 0 {
+		return nil, nil
+	}
+	var found []gap
+	err := c.db.Conn(ctx).Raw(`SELECT p.topic, p.aggregate_id, MIN(p.version) AS head
+		FROM inbox_pending AS p
+		JOIN inbox_cursors AS c ON c.consumer = p.consumer AND c.topic = p.topic AND c.aggregate_id = p.aggregate_id
+		WHERE p.consumer = ? AND p.topic IN ? AND p.state <> 'dropped' AND c.version < 0
+		GROUP BY p.topic, p.aggregate_id
+		HAVING MIN(p.version) > 1 AND MIN(p.first_seen) <= ?
+		ORDER BY p.topic, p.aggregate_id LIMIT ?`,
+		c.Name(), elsewhere, database.At(c.now().Add(-patienceElsewhere*c.GapPatience)), strangersAtOnce).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for aggregates that %s never met: %w", c.Name(), err)
+	}
+	heads := map[key]int64{}
+	for _, g := range found {
+		k := key{g.Topic, g.AggregateID}
+		if c.awaited[k] != g.Head {
+			heads[k] = g.Head
+		}
+	}
+	return heads, nil
 }

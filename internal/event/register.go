@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -26,7 +27,7 @@ func (registration) TableName() string { return "inbox_consumers" }
 // wait for their turn. After a crash in the middle it starts again, and the
 // cursors recognise what was applied.
 func (b *Bus) register(ctx context.Context, c *Consumer) error {
-	fresh, err := c.Unregistered(ctx)
+	fresh, notes, err := c.behind(ctx)
 	if err != nil || len(fresh) == 0 {
 		return err
 	}
@@ -38,38 +39,135 @@ func (b *Bus) register(ctx context.Context, c *Consumer) error {
 			return fmt.Errorf("catch up %s with the log of %s: %w", c.Name(), r.outbox.Module(), err)
 		}
 	}
-	return c.Register(ctx, fresh)
+	return c.register(ctx, fresh, notes)
 }
 
-// Unregistered gives the topics of which the consumer has not seen all there was:
-// a transport catches it up, then calls Register.
-func (c *Consumer) Unregistered(ctx context.Context) ([]string, error) {
-	var known []string
-	err := c.db.Conn(ctx).Model(&registration{}).Where("consumer = ?", c.Name()).Pluck("topic", &known).Error
-	if err != nil {
-		return nil, fmt.Errorf("read what %s listens to: %w", c.Name(), err)
+// Stream gives what a transport keeps of the modules that publish topics to fn, page
+// by page; events of other topics may be among them.
+type Stream func(ctx context.Context, topics []string, fn func([]Envelope) error) error
+
+// CatchUp brings a consumer that a transport feeds up to date with the topics that are
+// Unregistered: from the logs of this process, and from what the transport keeps where
+// they are elsewhere. What is published from now on must reach it already, and may at
+// the same time.
+func (c *Consumer) CatchUp(ctx context.Context, kept Stream) error {
+	fresh, notes, err := c.behind(ctx)
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
-	var fresh []string
+	if b := c.bus; b != nil {
+		b.running.Add(1)
+		defer b.running.Add(-1)
+		defer b.moves.Add(1)
+	}
+	var elsewhere []string
+	for _, topic := range fresh {
+		o := c.logOf(topic)
+		if o == nil {
+			elsewhere = append(elsewhere, topic)
+			continue
+		}
+		if err := c.catchUp(ctx, o, []string{topic}); err != nil {
+			return fmt.Errorf("catch up %s with the log of %s: %w", c.Name(), o.Module(), err)
+		}
+	}
+	if len(elsewhere) > 0 {
+		if err := kept(ctx, elsewhere, func(page []Envelope) error { return c.deliver(ctx, c.mine(page)) }); err != nil {
+			return err
+		}
+	}
+	return c.register(ctx, fresh, notes)
+}
+
+// logOf gives the log of the module that publishes a topic, whose name begins with the
+// module's wherever events are transported; nil where it is not in this process.
+func (c *Consumer) logOf(topic string) *Outbox {
+	if c.bus == nil {
+		return nil
+	}
+	module, _, _ := strings.Cut(topic, ".")
+	for _, r := range c.bus.sources {
+		if r.outbox.Module() == module {
+			return r.outbox
+		}
+	}
+	return nil
+}
+
+// Unregistered gives the topics of which the consumer may not have seen all there was.
+func (c *Consumer) Unregistered(ctx context.Context) ([]string, error) {
+	fresh, _, err := c.behind(ctx)
+	return fresh, err
+}
+
+// missed says that a topic was missed.
+type missed struct {
+	Consumer string
+	Topic    string
+	Times    int64
+}
+
+// TableName tells gorm where they live.
+func (missed) TableName() string { return "inbox_missed" }
+
+// behind gives the topics of which the consumer may not have seen all there was, and
+// what is noted of those that it missed.
+func (c *Consumer) behind(ctx context.Context) (fresh []string, notes []missed, err error) {
+	var known []string
+	conn := c.db.Conn(ctx)
+	err = conn.Model(&registration{}).Where("consumer = ?", c.Name()).Pluck("topic", &known).Error
+	if err == nil {
+		err = conn.Where("consumer = ? AND topic IN ?", c.Name(), c.topics).Find(&notes).Error
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what %s listens to: %w", c.Name(), err)
+	}
 	for _, t := range c.topics {
-		if !slices.Contains(known, t) {
+		if !slices.Contains(known, t) || slices.ContainsFunc(notes, func(m missed) bool { return m.Topic == t }) {
 			fresh = append(fresh, t)
 		}
 	}
-	return fresh, nil
+	return fresh, notes, nil
 }
 
-// Register notes that the consumer has seen all there was of topics.
-func (c *Consumer) Register(ctx context.Context, topics []string) error {
+// register notes that the consumer has seen all there was of topics, but for what was
+// missed again since.
+func (c *Consumer) register(ctx context.Context, topics []string, notes []missed) error {
 	now := database.At(c.now())
 	rows := make([]registration, len(topics))
 	for i, t := range topics {
 		rows[i] = registration{Consumer: c.Name(), Topic: t, RegisteredAt: now}
 	}
 	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+		for _, m := range notes {
+			err := c.db.Conn(ctx).Where("consumer = ? AND topic = ? AND times = ?", m.Consumer, m.Topic, m.Times).Delete(&missed{}).Error
+			if err != nil {
+				return err
+			}
+		}
 		return c.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
 	})
 	if err != nil {
 		return fmt.Errorf("register %s: %w", c.Name(), err)
+	}
+	return nil
+}
+
+// miss notes topics that another version of the consumer may listen to: the queue that
+// both share brings their events, and here they are taken over without an effect.
+func (c *Consumer) miss(ctx context.Context, topics []string) error {
+	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+		for _, t := range topics {
+			err := c.db.Conn(ctx).Exec(`INSERT INTO inbox_missed (consumer, topic, times) VALUES (?, ?, 1)
+				ON CONFLICT (consumer, topic) DO UPDATE SET times = inbox_missed.times + 1`, c.Name(), t).Error
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note what %s does not listen to: %w", c.Name(), err)
 	}
 	return nil
 }
@@ -85,13 +183,16 @@ func (c *Consumer) Unregister(ctx context.Context) error {
 	return nil
 }
 
+// unknownOnly is a condition for place: of cursors that are there, those of aggregates
+// of which nothing was applied.
+var unknownOnly = []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < 0"}}
+
 func (c *Consumer) catchUp(ctx context.Context, o *Outbox, topics []string) error {
 	trimmed, err := o.trimmed(ctx)
 	if err != nil {
 		return err
 	}
 	if trimmed { // aggregates whose beginning is gone start with what is left
-		unknownOnly := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < 0"}}
 		err = o.bases(ctx, topics, time.Time{}, func(page []base) error {
 			page = slices.DeleteFunc(page, func(p base) bool { return p.First == 1 })
 			if len(page) == 0 {

@@ -35,7 +35,7 @@ func (b *Broker) Consume(c *event.Consumer) {
 
 // listen binds the queue and takes events from it until the session ends. Where
 // the queue was not there, everything ever published may have missed it: then the
-// consumer is caught up from the streams of those who publish.
+// consumer is caught up.
 func (c *consumption) listen(ctx context.Context, s *session) error {
 	name := EventQueue(c.inbox.Name())
 	there, err := s.exists(name)
@@ -68,6 +68,7 @@ func (c *consumption) listen(ctx context.Context, s *session) error {
 		c.turn.Lock()
 		defer c.turn.Unlock()
 		if c.catchUp(ctx, s) {
+			c.broker.workers.Go(func() { c.look(ctx, s) })
 			c.take(ctx, s, ch, events)
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,6 +47,22 @@ func newPublisher(t *testing.T, url string) *publisher {
 	p.bus.Source(p.outbox)
 	p.bus.Sink(p.broker.Sink())
 	return p
+}
+
+// hears puts a listener into the publisher's process.
+func (p *publisher) hears(l *listener) {
+	consumer := event.NewConsumer(l.db, clock.System)
+	event.On(consumer, happened, l.apply)
+	p.broker.Consume(consumer)
+	p.bus.Attend(consumer)
+}
+
+// alone sends what is in the outbox as a shop without a broker does.
+func (p *publisher) alone(t *testing.T) {
+	t.Helper()
+	bus := newBus(t)
+	bus.Source(p.outbox)
+	require.NoError(t, bus.Drain(t.Context()))
 }
 
 func newBus(t *testing.T) *event.Bus {
@@ -189,61 +204,6 @@ func TestEventsHaveTheirEffectOnceAndInOrder(t *testing.T) {
 	}
 }
 
-// Who subscribes for the first time gets what happened before, from the stream.
-func TestFirstSubscriptionIsCaughtUp(t *testing.T) {
-	t.Parallel()
-	url := testenv.RabbitMQ(t)
-	p := newPublisher(t, url)
-	work(t, p.bus, p.broker)
-	p.record(t, "old", 1, 700)
-	p.sent(t)
-	l := newListener(t, url)
-	_, stop := l.start(t, nil)
-	p.record(t, "old", 701, 720)
-	l.await(t, 720)
-	require.Equal(t, upTo(720), l.effects(t, "old"))
-
-	stop() // nobody listens for a while: the queue keeps what comes
-	p.record(t, "old", 721, 730)
-	p.sent(t)
-	l.start(t, nil)
-	l.await(t, 730)
-}
-
-// A queue that is deleted under a live consumer takes what was in it away; the
-// stream brings it back.
-func TestQueueDeletedUnderALiveConsumer(t *testing.T) {
-	t.Parallel()
-	url := testenv.RabbitMQ(t)
-	p, l := newPublisher(t, url), newListener(t, url)
-	work(t, p.bus, p.broker)
-	conn, err := amqp.Dial(url)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	require.NoError(t, err)
-	l.start(t, nil)
-	// Its transaction is held up, so that events pile up in the queue.
-	held, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	l.failing(func(context.Context, event.Meta) error {
-		once.Do(func() { close(held); <-release })
-		return nil
-	})
-	for a := range 600 {
-		p.record(t, fmt.Sprint("a", a), 1, 1)
-	}
-	p.sent(t)
-	<-held
-	lost, err := ch.QueueDelete(rabbit.EventQueue("ledger"), false, false, false)
-	require.NoError(t, err)
-	require.Positive(t, lost, "nothing was in the queue: the hard case was not hit")
-	close(release)
-	l.await(t, 600)
-	p.record(t, "after", 1, 3)
-	l.await(t, 603)
-}
-
 // envelope is an event as the shop would have sent it.
 func envelope(t *testing.T, aggregate string, version int64) string {
 	t.Helper()
@@ -352,111 +312,4 @@ func TestPoison(t *testing.T) {
 	_, err = consumer.DeadReplay(t.Context())
 	require.NoError(t, err)
 	l.await(t, 1000)
-}
-
-// The history of a module is a stream that any AMQP client can read.
-func TestStreamIsReadByAnybody(t *testing.T) {
-	t.Parallel()
-	url := testenv.RabbitMQ(t)
-	p := newPublisher(t, url)
-	work(t, p.bus, p.broker)
-	p.record(t, "a", 1, 3)
-	p.sent(t)
-
-	conn, err := amqp.Dial(url)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	require.NoError(t, err)
-	require.NoError(t, ch.Qos(100, 0, false)) // a stream asks for it
-	messages, err := ch.Consume("log.shop", "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
-	require.NoError(t, err)
-	for n := range 3 {
-		m := <-messages
-		require.NoError(t, m.Ack(false))
-		require.Equal(t, "application/cloudevents+json", m.ContentType)
-		require.Equal(t, "shop.happened", m.Type)
-		require.Equal(t, "shop", m.AppId)
-		var e struct {
-			ID, Subject string
-			Version     int64 `json:"aggregateversion"`
-			Data        struct{ N int }
-		}
-		require.NoError(t, json.Unmarshal(m.Body, &e))
-		require.Equal(t, m.MessageId, e.ID)
-		require.Equal(t, "a", e.Subject)
-		require.EqualValues(t, n+1, e.Version)
-		require.Equal(t, n+1, e.Data.N)
-	}
-}
-
-// The setting for how long streams reach back is changed: the stream that is there
-// keeps its age, the publisher says so once, and goes on.
-func TestRetentionOfAStreamThatIsThere(t *testing.T) {
-	t.Parallel()
-	url := testenv.RabbitMQ(t)
-	wire := rabbittest.NewWire(t, url)
-	p := newPublisher(t, wire.URL)
-	stop := work(t, p.bus, p.broker)
-	p.record(t, "a", 1, 3)
-	p.sent(t)
-	stop()
-
-	var said lines
-	b, err := rabbit.New(rabbit.Config{URL: wire.URL, Log: slog.New(slog.NewTextHandler(&said, nil))})
-	require.NoError(t, err)
-	b.Publish(rabbit.Source{Module: "shop", Retention: 40 * 24 * time.Hour})
-	p.broker, p.bus = b, newBus(t)
-	p.bus.Source(p.outbox)
-	p.bus.Sink(b.Sink())
-	work(t, p.bus, p.broker)
-	p.record(t, "a", 4, 4)
-	p.sent(t)
-	wire.Cut(t) // another session does not say it again
-	p.record(t, "a", 5, 5)
-	p.sent(t)
-	require.Equal(t, 1, strings.Count(said.String(), "keeps its former age"), said.String())
-	require.Contains(t, said.String(), "log.shop")
-	require.Contains(t, said.String(), "40D")
-	l := newListener(t, url)
-	l.start(t, nil)
-	l.await(t, 5)
-}
-
-// A process does not wait for its queues to be bound, and what it records leaves only
-// then: here its queue cannot be made until somebody has deleted another of that name.
-func TestNothingIsPublishedBeforeOurQueuesAreBound(t *testing.T) {
-	t.Parallel()
-	url := testenv.RabbitMQ(t)
-	ch := open(t, url)
-	_, err := ch.QueueDeclare(rabbit.DeadQueue("ledger"), true, false, false, false, amqp.Table{"x-queue-type": "classic"})
-	require.NoError(t, err)
-	var said lines
-	b, err := rabbit.New(rabbit.Config{URL: url, Log: slog.New(slog.NewTextHandler(&said, nil))})
-	require.NoError(t, err)
-	b.Publish(rabbit.Source{Module: "shop", Retention: 24 * time.Hour})
-	p, l := newPublisher(t, url), newListener(t, url)
-	bus, consumer := newBus(t), event.NewConsumer(l.db, clock.System)
-	event.On(consumer, happened, l.apply)
-	bus.Source(p.outbox)
-	bus.Sink(b.Sink())
-	bus.Attend(consumer)
-	b.Consume(consumer)
-	ctx, cancel := context.WithCancel(context.Background())
-	var tasks sync.WaitGroup
-	for _, task := range append(b.Tasks(), bus.Tasks()...) {
-		tasks.Go(func() { _ = task.Run(ctx) })
-	}
-	t.Cleanup(func() { cancel(); tasks.Wait() })
-	p.record(t, "a", 1, 3)
-	require.Eventually(t, func() bool { return strings.Count(said.String(), "dead.ledger") > 3 }, patience, time.Millisecond)
-	list, err := p.outbox.List(t.Context(), event.Filter{})
-	require.NoError(t, err)
-	require.Len(t, list, 3)
-	for _, e := range list {
-		require.Nil(t, e.SentAt, "it left before the queue was bound")
-	}
-	_, err = ch.QueueDelete(rabbit.DeadQueue("ledger"), false, false, false)
-	require.NoError(t, err)
-	l.await(t, 3)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -20,24 +21,51 @@ const markType = "banyan.mark"
 // readAhead is how many events a stream may send that were not acknowledged.
 const readAhead = 256
 
-// catchUp gives the consumer what was published before its queue was bound, from
-// the streams of the modules it listens to. It says whether that was done.
+// catchUp gives the consumer what was published before its queue was bound. It says
+// whether that was done.
 func (c *consumption) catchUp(ctx context.Context, s *session) bool {
-	return c.insist(ctx, s, "catch up with the streams", func() error {
-		fresh, err := c.inbox.Unregistered(ctx)
-		if err != nil || len(fresh) == 0 {
-			return err
-		}
-		for _, source := range sourcesOf(fresh) {
-			err := c.broker.history(ctx, s, source, func(page []event.Envelope) error {
-				return c.inbox.Deliver(ctx, page)
-			})
-			if err != nil {
+	return c.insist(ctx, s, "catch up with what was published", func() error { return c.inbox.CatchUp(ctx, c.streams(s)) })
+}
+
+// streams are what the broker keeps of those to whom the consumer listens.
+func (c *consumption) streams(s *session) event.Stream {
+	return func(ctx context.Context, topics []string, fn func([]event.Envelope) error) error {
+		for _, source := range sourcesOf(topics) {
+			if err := c.broker.history(ctx, s, source, fn); err != nil {
 				return fmt.Errorf("read the stream of %s: %w", source, err)
 			}
 		}
-		return c.inbox.Register(ctx, fresh)
-	})
+		return nil
+	}
+}
+
+// How often is looked for what no event tells of. Who had much to read rests ten times
+// as long as that took.
+const (
+	lookEvery = 5 * time.Second
+	longRest  = 5 * time.Minute
+)
+
+// look catches the consumer up, until the session ends, with topics that another
+// version of it missed in whose hands the queue was, and lets aggregates begin of
+// which nobody has the beginning.
+func (c *consumption) look(ctx context.Context, s *session) {
+	rest := lookEvery
+	for {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return
+		case <-s.lost:
+			return
+		}
+		began := time.Now()
+		if !c.catchUp(ctx, s) {
+			return
+		}
+		c.insist(ctx, s, "look for what has no beginning", func() error { return c.inbox.Begin(ctx, c.streams(s)) })
+		rest = min(max(lookEvery, 10*time.Since(began)), longRest)
+	}
 }
 
 // sourcesOf gives the modules that publish topics: a topic begins with its module.
@@ -81,10 +109,10 @@ func (b *Broker) history(ctx context.Context, s *session, module string, fn func
 	if err != nil {
 		return fmt.Errorf("consume %s: %w", LogQueue(module), err)
 	}
-	return readUntil(messages, mark, fn)
+	return readUntil(ctx, messages, mark, fn)
 }
 
-func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envelope) error) error {
+func readUntil(ctx context.Context, messages <-chan amqp.Delivery, mark string, fn func([]event.Envelope) error) error {
 	page := make([]event.Envelope, 0, readAhead)
 	flush := func(d *amqp.Delivery) error {
 		if len(page) > 0 {
@@ -96,7 +124,17 @@ func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envel
 		return d.Ack(true)
 	}
 	unacked := 0
-	for d := range messages {
+	for {
+		var d amqp.Delivery
+		var open bool
+		select {
+		case d, open = <-messages:
+		case <-ctx.Done(): // also where the broker hangs
+			return ctx.Err()
+		}
+		if !open {
+			return amqp.ErrClosed
+		}
 		unacked++
 		if d.Type == markType {
 			if d.MessageId == mark {
@@ -112,5 +150,4 @@ func readUntil(messages <-chan amqp.Delivery, mark string, fn func([]event.Envel
 			}
 		}
 	}
-	return amqp.ErrClosed
 }
