@@ -87,6 +87,30 @@ func TestCancelTooLateKeepsTheOrder(t *testing.T) {
 	b.becomes(order.ID, orders.Shipped)
 }
 
+// An order whose shipment was stopped before it was made is never sent. It is
+// cancelled, also where its promotion cannot be given back for a day.
+func TestCancelEndsWhatIsNeverSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	req := orderstest.Request(b.buyer(2), "tok_visa")
+	req.PromoCode = orderstest.Free
+	order, err := b.Service.Place(orderstest.As(req.UserID), req)
+	require.NoError(t, err)
+	b.becomes(order.ID, orders.Confirmed)
+	b.shop.Before(func(method, _ string) error {
+		if method == "pricing.release_quote" {
+			b.late.Store(int64(25 * time.Hour))
+			return fault.Unavailable.Errorf("pricing is away")
+		}
+		return nil
+	})
+	_, err = b.Service.Cancel(orderstest.As(req.UserID), orders.CancelRequest{OrderID: order.ID})
+	require.NoError(t, err)
+	b.becomes(order.ID, orders.Cancelled)
+	require.Equal(t, orders.CancelRequested, b.get(order.ID).Reason)
+	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
+}
+
 func TestStoppedShipmentCancelsTheOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testenv.SQLite(t, "test"))

@@ -21,6 +21,7 @@ const cancelWait = 3 * time.Second
 // is still possible, shipping decides.
 type Cancellation struct {
 	OrderID string `json:"order_id"`
+	Stopped bool   `json:"stopped,omitempty"` // nothing will be sent
 }
 
 // cancellation asks as long as shipping does not answer: once shipping may have
@@ -33,7 +34,7 @@ func (s *Service) cancellation() saga.Definition[Cancellation] {
 			{Name: "give the promotion back", Do: s.freePromotion, Attempts: persistent},
 		},
 		Finish:  s.cancelStopped,
-		Fail:    s.keepOrder,
+		Fail:    s.giveUpCancelling,
 		Timeout: 24 * time.Hour,
 	}
 }
@@ -93,6 +94,7 @@ func notCancellable(order *Order) error {
 
 func (s *Service) stopShipment(ctx context.Context, _ string, c *Cancellation) error {
 	_, err := s.shipping.CancelForOrder(ctx, shipping.OrderRequest{OrderID: c.OrderID})
+	c.Stopped = err == nil
 	return err
 }
 
@@ -121,8 +123,18 @@ func (s *Service) cancelStopped(ctx context.Context, _ string, c *Cancellation) 
 	return s.save(ctx, order)
 }
 
+// giveUpCancelling ends a cancellation that cannot go on. Where nothing will be sent
+// the order is cancelled all the same, and only the use of its promotion is lost.
+// Shipping tells of no stop where there was no shipment yet, so nobody else would.
+func (s *Service) giveUpCancelling(ctx context.Context, id string, c *Cancellation, _ *fault.Error) error {
+	if c.Stopped {
+		return s.cancelStopped(ctx, id, c)
+	}
+	return s.keepOrder(ctx, c)
+}
+
 // keepOrder withdraws the wish that came too late.
-func (s *Service) keepOrder(ctx context.Context, _ string, c *Cancellation, _ *fault.Error) error {
+func (s *Service) keepOrder(ctx context.Context, c *Cancellation) error {
 	order, err := s.store.Lock(ctx, c.OrderID)
 	if err != nil || order.Cancelling == "" || order.Status == orders.Cancelled {
 		return err
