@@ -183,8 +183,8 @@ func (im *importing) newPrices(b *batch, it *item) []pricing.Price {
 }
 
 // newCounts are the item's quantities that are to be set, as far as is known:
-// inventory itself leaves alone what somebody else counted meanwhile. Where the file gives
-// none, nothing is: it would take 0 for a count.
+// inventory itself leaves alone what somebody else counted meanwhile. A variant to
+// which the file gives no quantity has none: it would be taken for a count of 0.
 func (im *importing) newCounts(b *batch, it *item) []inventory.OnHand {
 	var out []inventory.OnHand
 	for _, v := range it.product.Variants {
