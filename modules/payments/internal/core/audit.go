@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/audit"
+	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/modules/payments"
 )
 
@@ -16,7 +17,7 @@ func (s *Service) Checks() []audit.Check {
 	return []audit.Check{
 		{Rule: "payments.matches_provider", Says: "Each payment has exactly the charge that the provider's ledger shows, with equal amount and status, and the ledger has no other.", Run: s.checkProvider},
 		{Rule: "payments.refunds_within_captured", Says: "What was or is being refunded never exceeds what was captured, and equals its operations.", Run: s.checkRefunds},
-		{Rule: "payments.operations_settled", Says: "No provider operation is parked, stuck, or refused where goods have left.", Run: s.checkOperations},
+		{Rule: "payments.operations_settled", Says: "No provider operation is parked, stuck, or refused where goods have left or a payment was given up.", Run: s.checkOperations},
 	}
 }
 
@@ -197,6 +198,8 @@ func (s *Service) checkOperations(ctx context.Context, report func(subject, deta
 				report("operation "+o.ID, fmt.Sprintf("%s of payment %s is open since %s: %s", o.Kind, p.ID, o.CreatedAt.Format(time.RFC3339), o.Message))
 			case o.Status == OpRefused && o.Kind == KindCapture && p.Purpose == ForOrder:
 				report("operation "+o.ID, fmt.Sprintf("the goods of payment %s have left, it cannot be captured: %s", p.ID, o.Message))
+			case o.Status == OpRefused && o.Kind == KindRefund && o.TriedAt != nil && p.stillCharged():
+				report("operation "+o.ID, fmt.Sprintf("payment %s was given up, but %v stay charged: %s", p.ID, money.Of(p.Left(), p.Currency), o.Message))
 			}
 		}
 		return nil

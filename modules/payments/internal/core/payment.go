@@ -47,6 +47,10 @@ func (p *Payment) Tombstone() bool { return p.UserID == "" }
 // Left is what could still be given back.
 func (p *Payment) Left() int64 { return p.Captured - p.Refunded - p.RefundPending }
 
+// stillCharged tells whether something stays charged though it was given up, and no
+// refund is under way.
+func (p *Payment) stillCharged() bool { return p.VoidWanted && p.Left() > 0 }
+
 // Changed tells whether a method changed the payment since it was loaded.
 func (p *Payment) Changed() bool { return p.changed }
 

@@ -213,23 +213,31 @@ func (s *Service) performRefund(ctx context.Context, op Operation) error {
 }
 
 func (s *Service) refunded(ctx context.Context, p Payment, op Operation) error {
-	return s.endRefund(ctx, p, op, func(p *Payment) { p.SettleRefund(op.Amount) }, func(p Payment) (Ending, error) {
+	_, err := s.endRefund(ctx, p, op, func(p *Payment) { p.SettleRefund(op.Amount) }, func(p Payment) (Ending, error) {
 		reply, err := json.Marshal(p.View())
 		return Ending{Status: OpDone, Reply: string(reply)}, err
 	})
+	return err
 }
 
+// refundRefused ends a refund that cannot be done. Whoever asked for it is told; where
+// it was to give back what was given up, nobody asked, and a person must know.
 func (s *Service) refundRefused(ctx context.Context, p Payment, op Operation, no *Refusal) error {
-	return s.endRefund(ctx, p, op, func(p *Payment) { p.ReleaseRefund(op.Amount) }, func(Payment) (Ending, error) {
+	after, err := s.endRefund(ctx, p, op, func(p *Payment) { p.ReleaseRefund(op.Amount) }, func(Payment) (Ending, error) {
 		return Ending{Status: OpRefused, Reason: payments.NotRefundable.Name(), Message: no.Error()}, nil
 	})
+	if err == nil && after.stillCharged() {
+		s.Log.ErrorContext(ctx, "a payment was given up, but its money cannot be given back: refund it again, or see to it by hand",
+			"payment", op.PaymentID, "reason", no.Error())
+	}
+	return err
 }
 
 // endRefund settles a reservation once: whoever finds the operation ended undoes
-// his own change.
-func (s *Service) endRefund(ctx context.Context, p Payment, op Operation, move func(*Payment), ending func(Payment) (Ending, error)) error {
+// his own change, and gets no payment.
+func (s *Service) endRefund(ctx context.Context, p Payment, op Operation, move func(*Payment), ending func(Payment) (Ending, error)) (Payment, error) {
 	var status string
-	_, err := s.apply(ctx, p, func(p *Payment) error {
+	after, err := s.apply(ctx, p, func(p *Payment) error {
 		if p.RefundPending < op.Amount {
 			return errEnded
 		}
@@ -248,10 +256,10 @@ func (s *Service) endRefund(ctx context.Context, p Payment, op Operation, move f
 		return err
 	})
 	if errors.Is(err, errEnded) {
-		return nil
+		return Payment{}, nil
 	}
 	if err == nil {
 		s.Observer.Operation(op.Kind, status)
 	}
-	return err
+	return after, err
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,5 +206,34 @@ func TestVoidIsForTheOwner(t *testing.T) {
 			require.ErrorIs(t, err, fault.Forbidden)
 		}
 		require.Equal(t, []string{"authorised"}, b.ledger("o"))
+	})
+}
+
+// A provider that does not give back what was captured of a payment that was given
+// up: a person must know, until somebody gave it back.
+func TestRefusedRefundOfWhatWasGivenUpIsTold(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		b.mustAuthorize("o")
+		p := b.mustCapture("o")
+		b.line.set(func(w http.ResponseWriter, r *http.Request) bool {
+			refuses := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/refund")
+			if refuses {
+				w.WriteHeader(http.StatusConflict)
+				_, _ = w.Write([]byte(`{"code":"charge_disputed","detail":"the charge is disputed"}`))
+			}
+			return refuses
+		})
+		b.mustVoid("o")
+		b.work()
+		require.Contains(t, b.log.String(), "level=ERROR msg=\"a payment was given up, but its money cannot be given back")
+		require.Equal(t, payments.Captured, b.payment("o").Status)
+		found := strings.Join(b.findings(), "\n")
+		require.Contains(t, found, "payments.operations_settled: operation ")
+		require.Contains(t, found, "payment "+p.ID+" was given up, but 100.00 USD stay charged: the provider refused: charge_disputed: the charge is disputed")
+		b.line.heal()
+		_, err := b.Refund(b.keyed("k", "f"), refundOf(p, 10000))
+		require.NoError(t, err)
+		require.Empty(t, b.findings())
 	})
 }
