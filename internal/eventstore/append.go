@@ -18,8 +18,8 @@ import (
 // (database.Atomic); without one it is database.ErrOutsideAtomic. What is
 // published in the same transaction happens if and only if the events do.
 //
-// head is the end that was decided on: where the stream has moved on, the error
-// has a Conflict in its chain and the transaction can only be undone. command,
+// head is the end that was decided on: where the stream has moved on, or does not
+// have it, the error has a Conflict in its chain and the transaction can only be undone. command,
 // unless empty, is a key under which a stream records at most once; using it
 // again is a Conflict too.
 func (s *Store) Append(ctx context.Context, stream string, head Head, command string, events ...any) ([]Recorded, error) {
@@ -54,8 +54,9 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 	for part := range slices.Chunk(rows, insertAtOnce) {
 		text, values := insertion(part)
 		err := s.db.Conn(ctx).Exec(text, values...).Error
-		if errors.Is(err, gorm.ErrDuplicatedKey) {
-			return nil, &Conflict{Stream: stream, Expected: head.Version, cause: err}
+		lost := errors.Is(err, gorm.ErrCheckConstraintViolated)
+		if lost || errors.Is(err, gorm.ErrDuplicatedKey) {
+			return nil, &Conflict{Stream: stream, Expected: head.Version, lost: lost, cause: err}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("append to stream %s: %w", stream, err)
@@ -69,16 +70,26 @@ const (
 	insertAtOnce = 1000 // rows: below the parameter limits of the databases
 	insertRows   = `INSERT INTO stream_events (stream, version, type, schema, recorded_at, command, nth, actor, traceparent, data) VALUES `
 	insertRow    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// A row that follows on another makes no version where that one is not there: 0 is
+	// refused by the table.
+	insertNext = `(?, COALESCE((SELECT version FROM stream_events WHERE stream = ? AND version = ?), -1) + 1, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertion is written by hand, as that of the outbox is: gorm would find the columns
 // of a row anew each time.
 func insertion(rows []row) (text string, values []any) {
-	values = make([]any, 0, 10*len(rows))
-	for _, r := range rows {
-		values = append(values, r.Stream, r.Version, r.Type, r.Schema, r.RecordedAt, r.Command, r.Nth, r.Actor, r.Traceparent, r.Data)
+	values, text = make([]any, 0, 10*len(rows)+1), insertRow
+	for i, r := range rows {
+		values = append(values, r.Stream)
+		if i == 0 && r.Version > 1 {
+			text = insertNext
+			values = append(values, r.Stream, r.Version-1)
+		} else {
+			values = append(values, r.Version)
+		}
+		values = append(values, r.Type, r.Schema, r.RecordedAt, r.Command, r.Nth, r.Actor, r.Traceparent, r.Data)
 	}
-	return insertRows + insertRow + strings.Repeat(", "+insertRow, len(rows)-1), values
+	return insertRows + text + strings.Repeat(", "+insertRow, len(rows)-1), values
 }
 
 // lock keeps other writers of a stream out until the end of the transaction; they

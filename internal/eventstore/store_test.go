@@ -62,6 +62,38 @@ func TestAppendNeedsTheHead(t *testing.T) {
 	})
 }
 
+// A database that fails over to a copy loses its last commits, and processes have them
+// in their caches: what they record next makes no gap.
+func TestLostCommitsLeaveNoGap(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		b.mustFill(t, "p", 3)
+		lose := func(version int64) {
+			b.exec(t, "DELETE FROM stream_events WHERE stream = 'p' AND version >= ?", version)
+			b.exec(t, "DELETE FROM outbox WHERE aggregate_id = 'p' AND version >= ?", version)
+		}
+		lose(3)
+		c, err := b.fill(t.Context(), "p", "", 1)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, c.Head.Version)
+		require.EqualValues(t, 3, c.State.Coins)
+
+		lose(2)
+		inside := func() error {
+			return b.db.Atomic(t.Context(), func(ctx context.Context) error {
+				_, err := b.fill(ctx, "p", "", 1)
+				return err
+			})
+		}
+		var conflict *eventstore.Conflict
+		require.ErrorAs(t, inside(), &conflict, "a transaction of the caller can only be undone")
+		require.NoError(t, inside())
+		l, err := b.replay(t.Context(), "p")
+		require.NoError(t, err)
+		require.EqualValues(t, 2, l.Head.Version)
+		require.EqualValues(t, 2, l.State.Coins)
+	})
+}
+
 func TestWhatIsPublishedIsAtomicWithTheEvents(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {
 		_, err := b.fill(t.Context(), "p", "", 5)
