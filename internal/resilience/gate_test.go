@@ -21,28 +21,38 @@ func gate(t *testing.T, cfg resilience.GateConfig) *resilience.Gate {
 
 func TestGateBoundsWhatIsDoneAtATime(t *testing.T) {
 	t.Parallel()
-	g := gate(t, resilience.GateConfig{Places: 3, Wait: time.Minute})
-	var inside, most, done atomic.Int64
-	var all sync.WaitGroup
-	for range 200 {
-		all.Go(func() {
+	const places, all = 3, 200
+	g := gate(t, resilience.GateConfig{Places: places, Wait: time.Minute})
+	var inside, most atomic.Int64
+	entered, out := make(chan error, all), make(chan struct{})
+	var people sync.WaitGroup
+	defer people.Wait()
+	for range all {
+		people.Go(func() {
 			_, leave, err := g.Enter(t.Context())
+			if err == nil {
+				n := inside.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+			}
+			entered <- err
 			if err != nil {
-				t.Error(err)
 				return
 			}
-			n := inside.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
+			<-out
 			inside.Add(-1)
-			done.Add(1)
 			leave()
 			leave() // twice is once
 		})
 	}
-	all.Wait()
-	require.EqualValues(t, 200, done.Load())
-	require.LessOrEqual(t, most.Load(), int64(3))
+	defer close(out)
+	for n := range all {
+		require.NoError(t, <-entered, "a place that was left went to nobody")
+		if n+1 >= places { // nobody leaves before all places are taken
+			out <- struct{}{}
+		}
+	}
+	require.EqualValues(t, places, most.Load())
 }
 
 func TestGateTurnsAway(t *testing.T) {
