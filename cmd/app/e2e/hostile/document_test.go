@@ -42,7 +42,7 @@ func routes(t *testing.T, s *shoptest.Server) []route {
 
 // edgeCodes are answered by the edge itself, on any route.
 var edgeCodes = []string{
-	"malformed", "invalid", "unauthenticated", "forbidden", "not_found", "body.too_large", "rate_limit.exceeded",
+	"malformed", "invalid", "unauthenticated", "forbidden", "not_found", "body.too_large", "body.too_slow", "rate_limit.exceeded",
 	"idempotency_key.missing", "idempotency_key.reused", "idempotency_key.in_flight", "method.not_allowed", "route.not_found", "unavailable",
 }
 
