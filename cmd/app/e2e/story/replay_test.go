@@ -35,11 +35,12 @@ type player struct {
 	shop  *shoptest.Server
 	names *names
 	vars  map[string]string
+	late  map[string]shoptest.Answer // orders that were not decided in time, once they were, by key
 }
 
 func play(t *testing.T, s *shoptest.Server, password string, c chapter) (*player, told) {
 	t.Helper()
-	p := &player{shop: s, names: newNames(), vars: map[string]string{"admin-password": password}}
+	p := &player{shop: s, names: newNames(), vars: map[string]string{"admin-password": password}, late: map[string]shoptest.Answer{}}
 	out := told{title: c.title}
 	for _, st := range c.steps {
 		out.steps = append(out.steps, passage{head: st.head(), lines: p.step(t, st)})
@@ -74,7 +75,7 @@ func (p *player) step(t *testing.T, s step) []string {
 		r := p.shop.App(t, args...)
 		return []string{fmt.Sprintf("exit %d %s", r.Code, p.names.text("", "id", strings.TrimSpace(r.Stdout)))}
 	}
-	a := p.ask(t, s)
+	a := p.decided(t, s, p.ask(t, s))
 	p.keep(t, s, "", a)
 	return []string{p.names.answer(s, a)}
 }
@@ -115,8 +116,8 @@ func (p *player) fillAll(t *testing.T, v any) any {
 // patient is who waits for the decision as long as the shop lets one wait.
 const patient = "wait=10"
 
-// request makes ready what a step asks.
-func (p *player) request(t *testing.T, s step) func() (shoptest.Answer, error) {
+// client is who asks in a step.
+func (p *player) client(t *testing.T, s step) shoptest.Client {
 	t.Helper()
 	c := p.shop.Anyone()
 	if s.Ops {
@@ -125,6 +126,13 @@ func (p *player) request(t *testing.T, s step) func() (shoptest.Answer, error) {
 	if s.As != "" {
 		c = c.With("Authorization", "Bearer "+p.fill(t, "{"+s.As+"}"))
 	}
+	return c
+}
+
+// request makes ready what a step asks.
+func (p *player) request(t *testing.T, s step) func() (shoptest.Answer, error) {
+	t.Helper()
+	c := p.client(t, s)
 	if s.Key != "" {
 		c = c.With("Idempotency-Key", p.fill(t, s.Key))
 	}
@@ -140,20 +148,37 @@ func (p *player) request(t *testing.T, s step) func() (shoptest.Answer, error) {
 	}
 	method, path, _ := strings.Cut(s.Do, " ")
 	path = p.fill(t, path)
-	send := func() (shoptest.Answer, error) { return c.Try(t.Context(), method, path, body) }
-	if s.Headers["Prefer"] != patient {
-		return send
+	return func() (shoptest.Answer, error) { return c.Try(t.Context(), method, path, body) }
+}
+
+// decided gives an answer as it is where the shop decides in time. On a busy machine
+// it may not: then it says 202 with the order as it was, and so it does to whoever
+// repeats the key. What was decided is seen in the order.
+func (p *player) decided(t *testing.T, s step, a shoptest.Answer) shoptest.Answer {
+	t.Helper()
+	if a.Status != http.StatusAccepted {
+		return a
 	}
-	return func() (a shoptest.Answer, err error) { // on a busy machine the decision may take longer than one may wait
-		for late := false; ; late = true {
-			if a, err = send(); err != nil || a.Status != http.StatusAccepted {
-				if late {
-					a.Header.Del("Idempotency-Replayed")
-				}
-				return a, err
-			}
+	switch c := p.client(t, s); {
+	case s.Do == "POST /orders":
+		key, waits := p.fill(t, s.Key), s.Headers["Prefer"] == patient
+		order, known := p.late[key]
+		if !known && !waits {
+			return a // nobody waited for this one
 		}
+		if !known {
+			order = c.Decided(t, a.Text("id"))
+			order.JSON.(object)["shipment_id"] = "" // it comes after the decision
+			p.late[key] = order
+		}
+		if a.JSON = order.JSON; waits {
+			a.Status = http.StatusCreated
+		}
+	case strings.HasSuffix(s.Do, "/cancel"):
+		a.JSON, a.Status = c.Reaches(t, "/orders/"+a.Text("id"), "cancelled").JSON, http.StatusOK
+		a.Header.Del("Location")
 	}
+	return a
 }
 
 // leftOut is what a busy shop leaves out of a product where pricing or inventory do
@@ -291,6 +316,7 @@ func (p *player) race(t *testing.T, s step) []string {
 	var actors []string
 	for i := range s.Race {
 		require.NoError(t, errs[i], "%s", s.Race[i].head())
+		answers[i] = p.decided(t, s.Race[i], answers[i])
 		actors = append(actors, s.Race[i].As)
 	}
 	if len(s.Rank) == 0 {
