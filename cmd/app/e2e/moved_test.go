@@ -26,7 +26,7 @@ func TestPaymentsMoveOutAndBack(t *testing.T) {
 
 	s = shoptest.Serve(t, out)
 	admin, buyer = admin.At(s.Shop), buyer.At(s.Shop)
-	buyer.Keyed().Do(t, http.StatusOK, http.MethodPost, "/orders/"+early.Text("id")+"/cancel", nil)
+	buyer.Cancelled(t, early.Text("id"))
 	buyer.Reaches(t, "/payments/"+early.Text("payment_id"), "voided")
 	late := buyer.Buy(t, shoptest.Staple, 2, "tok_visa")
 	require.Equal(t, "confirmed", late.Text("status"), late.Raw)

@@ -31,7 +31,7 @@ func paysByWallet(t *testing.T, s *shoptest.Server) {
 	require.Equal(t, shoptest.Purse{Balance: 2 * total, Available: total}, buyer.Purse(t))
 	buyer.Keyed().Refused(t, http.StatusConflict, "wallet.insufficient_funds", http.MethodPost, "/wallet/withdrawals", shoptest.Object{"amount": shoptest.Amount(total + 1)})
 
-	buyer.Keyed().Do(t, http.StatusOK, http.MethodPost, "/orders/"+first.Text("id")+"/cancel", nil)
+	buyer.Cancelled(t, first.Text("id"))
 	shoptest.Until(t, "the hold is freed", func() bool { return buyer.Purse(t) == shoptest.Purse{Balance: 2 * total, Available: 2 * total} })
 
 	buyer.Emptied(t)

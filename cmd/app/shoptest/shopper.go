@@ -103,6 +103,16 @@ func (c Client) Decided(t *testing.T, order string) (a Answer) {
 	return a
 }
 
+// Cancelled cancels an order and waits until it is. The shop answers 202 where that
+// is not decided within seconds.
+func (c Client) Cancelled(t *testing.T, order string) Answer {
+	t.Helper()
+	a, err := c.Keyed().Try(t.Context(), http.MethodPost, "/orders/"+order+"/cancel", nil)
+	require.NoError(t, err)
+	require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, a.Status, a.Raw)
+	return c.Reaches(t, "/orders/"+order, "cancelled")
+}
+
 // Reaches waits until what is at path has this status.
 func (c Client) Reaches(t *testing.T, path, status string) (a Answer) {
 	t.Helper()

@@ -161,7 +161,7 @@ func TestZombiePayments(t *testing.T) {
 		other := behind(t, d, s)
 		o := buyer.Decided(t, order)
 		require.Equal(t, "confirmed", o.Text("status"), o.Raw)
-		buyer.Keyed().Do(t, http.StatusOK, http.MethodPost, "/orders/"+order+"/cancel", nil)
+		buyer.Cancelled(t, order)
 		buyer.Reaches(t, "/payments/"+o.Text("payment_id"), "voided")
 		zombie.Signal(t, syscall.SIGCONT)
 		awake(t, zombie)
