@@ -20,7 +20,7 @@ const writers = 64
 type crew struct {
 	puts, confirmed atomic.Int64
 	late            atomic.Int64 // answers that came after the deadline of a call
-	later           atomic.Int64 // orders that the shop asked to send again after a while
+	later           atomic.Int64 // writes that the shop asked to send again after a while
 }
 
 // TestWriters has 64 customers write to the files of SQLite at the same time,
@@ -96,7 +96,8 @@ func (w *crew) round(ctx context.Context, c shoptest.Client) error {
 
 // write sends what changes something. It must be taken; what came too late is
 // sent again, and so is what the shop itself asks to send again, with a time, as
-// it does with orders when more come in than it can decide.
+// it does with orders, and with carts that lead to them, when more come in than it
+// can decide.
 func (w *crew) write(ctx context.Context, c shoptest.Client, method, path string, body any) (shoptest.Answer, error) {
 	for {
 		a, err := c.Try(ctx, method, path, body)
@@ -105,7 +106,7 @@ func (w *crew) write(ctx context.Context, c shoptest.Client, method, path string
 			return a, err
 		case a.Status < http.StatusMultipleChoices:
 			return a, nil
-		case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && path == "/orders":
+		case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "":
 			w.later.Add(1)
 		case a.Status == http.StatusGatewayTimeout || a.Text("code") == "idempotency_key.in_flight":
 			w.late.Add(1)
