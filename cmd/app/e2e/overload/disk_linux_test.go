@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -68,11 +69,13 @@ func withoutRoom(t *testing.T, at shoptest.Site, data string, fill, free func(*s
 	c := s.NewCrowd(t, admin, 4, shoptest.Storm(20, 200), 10_000, "tok_visa", "tok_lost_reply", "tok_declined")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var over atomic.Bool
+	c.More = func() bool { return !over.Load() } // somebody must be buying when there is no room
 	var buying sync.WaitGroup
 	buying.Go(func() { c.Burst(ctx, t, s.Here) })
 	shoptest.Until(t, "some orders", func() bool { return c.Accepted.Load() > 8 })
 	fill(s)
-	refused, looked := 0, 0
+	refused, looked, before := 0, 0, c.Unknown.Load()
 	shoptest.Until(t, "writes are refused for a while, to buyers as well", func() bool {
 		a, err := c.Buyers[0].Client.Try(t.Context(), http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1})
 		require.NoError(t, err)
@@ -87,14 +90,14 @@ func withoutRoom(t *testing.T, at shoptest.Site, data string, fill, free func(*s
 			c.Buyers[0].Get(t, path)
 			looked++
 		}
-		return refused > 20 && c.Unknown.Load() > 0
+		return refused > 20 && c.Unknown.Load() > before
 	})
+	over.Store(true)
 	require.Positive(t, looked)
 	free(s)
 	began := time.Now()
 	buying.Wait()
 	t.Logf("%d writes refused, %d reads answered meanwhile, %d requests of buyers came to nothing at first; done %s after there was room", refused, looked, c.Unknown.Load(), time.Since(began).Round(time.Millisecond))
-	require.Positive(t, c.Unknown.Load(), "no purchase met the full disk")
 	require.Positive(t, c.Settled(t, s, admin).Confirmed)
 	// What was kept is kept for good.
 	s.Kill(t)
