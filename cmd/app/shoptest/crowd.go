@@ -56,11 +56,18 @@ func (s *Server) NewCrowd(t *testing.T, admin Client, buyers, wishes int, onHand
 	clients := s.Customers(t, buyers)
 	for i, client := range clients {
 		c.Buyers[i] = &Buyer{Client: client}
-		for n := range wishes {
-			c.Buyers[i].Wishes = append(c.Buyers[i].Wishes, c.wish(i+n))
+	}
+	c.Wish(wishes)
+	return c
+}
+
+// Wish lets every buyer wish for so many purchases more.
+func (c *Crowd) Wish(more int) {
+	for i, b := range c.Buyers {
+		for range more {
+			b.Wishes = append(b.Wishes, c.wish(i+len(b.Wishes)))
 		}
 	}
-	return c
 }
 
 // wish gives the n-th purchase that is wished for.

@@ -20,28 +20,31 @@ func TestRelay(t *testing.T) {
 		at = at.With(chief...)
 		s := shoptest.Serve(t, at)
 		admin := s.LogIn(t, "chief@example.com", shoptest.Password)
-		c := s.NewCrowd(t, admin, buyers, shoptest.Storm(5, 40), 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
-		for i, b := range c.Buyers {
-			for n, w := range b.Wishes {
-				w.Cancel = (i+n)%4 == 0
-			}
-		}
+		c := s.NewCrowd(t, admin, buyers, 0, 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
 		o := openOutboxes(t, at)
-		o.hold(t)
-		c.Burst(t.Context(), t, s.Here)
-		backlog := o.unsent(t)
-		require.Greater(t, backlog, int64(shoptest.Storm(100, 2000)), "too few events piled up")
-		s.Kill(t)
-		kills, midway := 0, 0
-		for left := backlog; left > 0 && kills < shoptest.Storm(5, 100); kills++ {
-			doomed := shoptest.Launch(t, at)
-			shoptest.Often(t, "an event is brought", func() bool { return o.unsent(t) < left })
-			doomed.Kill(t)
-			if left = o.unsent(t); left > 0 {
-				midway++
+		backlog, kills, midway := int64(0), 0, 0
+		for round := 0; midway == 0 && round < 5; round++ { // on a busy machine all may be brought before the kill
+			c.Wish(shoptest.Storm(5, 40))
+			for i, b := range c.Buyers {
+				for n, w := range b.Wishes {
+					w.Cancel = (i+n)%4 == 0
+				}
 			}
+			o.hold(t)
+			c.Burst(t.Context(), t, s.Here)
+			backlog = o.unsent(t)
+			require.Greater(t, backlog, int64(shoptest.Storm(100, 2000)), "too few events piled up")
+			s.Kill(t)
+			for left, most := backlog, kills+shoptest.Storm(5, 100); left > 0 && kills < most; kills++ {
+				doomed := shoptest.Launch(t, at)
+				shoptest.Often(t, "an event is brought", func() bool { return o.unsent(t) < left })
+				doomed.Kill(t)
+				if left = o.unsent(t); left > 0 {
+					midway++
+				}
+			}
+			s = shoptest.Serve(t, at)
 		}
-		s = shoptest.Serve(t, at)
 		admin = admin.At(s.Shop)
 		s.Quiet(t)
 		out := c.Settled(t, s, admin)
