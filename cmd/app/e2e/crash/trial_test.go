@@ -85,13 +85,15 @@ func (tr *trial) tell(ctx context.Context, base string) error {
 	return nil
 }
 
-// ask tries a request; an answer that says "later" is errNotYet.
+// ask tries a request; an answer that says "later" is errNotYet, and so is one of
+// which nobody knows what became of the request.
 func ask(ctx context.Context, c shoptest.Client, method, path string, body any) (shoptest.Answer, error) {
 	a, err := c.Try(ctx, method, path, body)
 	switch {
 	case err != nil:
 		return a, err
-	case a.Status == http.StatusServiceUnavailable || a.Text("code") == "idempotency_key.in_flight":
+	case a.Status == http.StatusServiceUnavailable, a.Status == http.StatusGatewayTimeout, a.Status == http.StatusTooManyRequests,
+		a.Text("code") == "idempotency_key.in_flight":
 		return a, errNotYet
 	case a.Status >= http.StatusBadRequest:
 		return a, fmt.Errorf("refused: %s", a.Raw)
