@@ -79,6 +79,9 @@ func RabbitMQControl(t testing.TB, args ...string) string {
 func theBroker(t testing.TB) broker {
 	t.Helper()
 	b, err := sharedBroker()
+	if err != nil && os.Getenv("BANYAN_TEST_AMQP_URL") != "" {
+		t.Fatalf("the RabbitMQ of BANYAN_TEST_AMQP_URL is not there: %v; start it, or unset the variable to do without", err)
+	}
 	if err != nil {
 		Skip(t, "RabbitMQ", err.Error()+"; set BANYAN_TEST_AMQP_URL and BANYAN_TEST_AMQP_ADMIN, or run: eval \"$(.ci/servers start)\"")
 	}

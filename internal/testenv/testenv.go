@@ -3,7 +3,8 @@
 //
 // A test that needs a server which is not there is skipped with a line on
 // standard error and in the file named by BANYAN_TEST_SKIPPED, or fails where
-// BANYAN_TEST_REQUIRE is "all".
+// BANYAN_TEST_REQUIRE is "all". A server that is named and does not answer is a
+// failure.
 package testenv
 
 import (
