@@ -63,6 +63,36 @@ func TestFinishAfterACrash(t *testing.T) {
 	})
 }
 
+// A repeat that does not wait for the final answer gets the first one, once nobody is
+// finding the final one any more. It may never be found.
+func TestRepeatOfFinishThatDoesNotWait(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		ctx := keyed(t.Context(), "s", "k", "f")
+		require.Panics(t, func() {
+			_, _ = idempotency.Finish(ctx, b.keys, lease, b.act("1"), func(context.Context, reply) (reply, error) { panic("killed") })
+		})
+		_, err := idempotency.Do(ctx, b.keys, b.act("2"))
+		require.ErrorIs(t, err, idempotency.InFlight)
+		b.clock.Advance(lease)
+		flagged, replayed := port.WithReplayFlag(ctx)
+		got, err := idempotency.Do(flagged, b.keys, b.act("2"))
+		require.NoError(t, err)
+		require.Equal(t, "1", got.ID)
+		require.True(t, replayed.Load())
+		got, err = idempotency.Finish(ctx, b.keys, lease, b.act("3"), func(_ context.Context, first reply) (reply, error) {
+			first.Amount = 7
+			return first, nil
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 7, got.Amount, "who waits still finds the final one")
+		got, err = idempotency.Do(ctx, b.keys, b.act("4"))
+		require.NoError(t, err)
+		require.EqualValues(t, 7, got.Amount)
+		require.Equal(t, 1, b.effects(t))
+	})
+}
+
 // Where it is known that the process is gone, a repeat need not wait for the lease.
 func TestFinishOfAnHeir(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,8 @@ func New(db *database.DB, now clock.Clock) *Keys { return &Keys{db: db, now: now
 // remembers its reply in that transaction; a refusal (a fault that is not
 // retryable) is remembered after the rollback. A repeat gets the remembered
 // reply or refusal and port.MarkReplayed; another fingerprint gets Reused; a
-// repeat while the first still runs gets InFlight. Without a key, fn just runs in a transaction.
+// repeat while the first still runs gets InFlight. Of what Finish began and nobody is
+// finishing any more it gets the first reply. Without a key, fn just runs in a transaction.
 //
 // Inside a transaction of the module, Do joins it: key and effect share its fate,
 // and a refusal is not remembered.

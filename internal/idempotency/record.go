@@ -93,8 +93,11 @@ func (k *Keys) claim(ctx context.Context, key port.IdempotencyKey, lease time.Du
 		return r, nil
 	}
 	now := k.now()
-	if lease <= 0 || r.LeaseUntil != nil && now.Before(r.LeaseUntil.Time) {
+	if r.LeaseUntil != nil && now.Before(r.LeaseUntil.Time) {
 		return nil, inFlight()
+	}
+	if lease <= 0 { // who does not wait is answered with the first reply
+		return r, nil
 	}
 	r.LeaseUntil = database.AtPtr(new(now.Add(lease)))
 	return r, k.put(ctx, *r)
