@@ -90,7 +90,7 @@ func TestReplayRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	testenv.EachCluster(t, func(t *testing.T, open func(string) *database.DB) {
 		b := setup(t, open("orders"))
-		b.keep(open("neighbours"))
+		b.keep(open)
 		refund := func(orderID string, amount int64) {
 			b.shop.Payment(orderID, func(p *payments.Payment) { p.Status, p.Refunded.Amount = payments.Refunded, p.Refunded.Amount+amount })
 			b.payment(payments.PaymentRefunded, orderID, amount)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,27 +131,34 @@ func (b *bundle) tell(recorded func(version int64) event.Event) {
 	}}))
 }
 
-// told is the log of the neighbours' events, and the bus that brings them.
+// told is the logs of the neighbours' events, by module, and the bus that brings them.
 type told struct {
-	db     *database.DB
-	outbox *event.Outbox
-	bus    *event.Bus
+	outboxes map[string]*event.Outbox
+	dbs      map[string]*database.DB
+	bus      *event.Bus
 }
 
-// keep has a log kept in db of what neighbours tell from now on.
-func (b *bundle) keep(db *database.DB) {
+// keep has each neighbour keep a log of what it tells from now on.
+func (b *bundle) keep(open func(module string) *database.DB) {
 	b.t.Helper()
-	require.NoError(b.t, db.Migrate(b.t.Context(), event.OutboxMigrations()))
 	bus, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
 	require.NoError(b.t, err)
-	b.log = &told{db: db, outbox: event.NewOutbox(db, clock.System, id.V7), bus: bus}
-	bus.Source(b.log.outbox)
+	b.log = &told{outboxes: map[string]*event.Outbox{}, dbs: map[string]*database.DB{}, bus: bus}
+	for _, module := range []string{"payments", "shipping", "wallet"} {
+		db := open(module)
+		require.NoError(b.t, db.Migrate(b.t.Context(), event.OutboxMigrations()))
+		b.log.dbs[module], b.log.outboxes[module] = db, event.NewOutbox(db, clock.System, id.V7)
+		bus.Source(b.log.outboxes[module])
+	}
 	bus.Subscribe(b.Consumer)
 }
 
+// publish leaves an event in the log of the module that its topic names, and waits
+// until it is applied.
 func (l *told) publish(t *testing.T, e event.Event) {
 	t.Helper()
-	require.NoError(t, l.db.Atomic(t.Context(), func(ctx context.Context) error { return l.outbox.Publish(ctx, e) }))
+	module, _, _ := strings.Cut(e.Topic, ".")
+	require.NoError(t, l.dbs[module].Atomic(t.Context(), func(ctx context.Context) error { return l.outboxes[module].Publish(ctx, e) }))
 	require.NoError(t, l.bus.Drain(t.Context()))
 }
 
