@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -34,18 +35,25 @@ func (in *instance) forward(ctx context.Context) bool {
 	return true
 }
 
-// failed decides what follows a failed attempt on the way forward.
+// failed decides what follows a failed attempt on the way forward. A neighbour that
+// does not run is waited for until the saga's time is up; one that answers that it
+// cannot, or does not answer, is given up as soon as the attempts are.
 func (in *instance) failed(ctx context.Context, err error, action, step string, attempts int) bool {
 	if ctx.Err() != nil { // we stopped it; its outcome says nothing
 		return in.interrupted(ctx)
 	}
-	in.cur.Attempts++
 	in.last = fault.From(err)
 	in.note(action, step, "error", err.Error())
-	if !fault.Retryable(err) || in.cur.Attempts >= attempts {
-		return in.turn(ctx, in.last)
+	var pause time.Duration
+	if metNobody(err) {
+		pause = in.outwait(attempts)
+	} else {
+		in.cur.Attempts++
+		if !fault.Retryable(err) || in.cur.Attempts >= attempts {
+			return in.turn(ctx, in.last)
+		}
+		pause = backoff(in.cur.Attempts)
 	}
-	pause := backoff(in.cur.Attempts)
 	if !in.engine.now().Add(pause).Before(in.cur.DeadlineAt.Time) {
 		return in.turn(ctx, in.timeout())
 	}
@@ -100,21 +108,35 @@ func (in *instance) stuck(ctx context.Context, err error, action, step string, a
 	if ctx.Err() != nil {
 		return in.interrupted(ctx)
 	}
-	in.cur.Attempts++
 	in.note(action, step, "error", err.Error())
 	if again && away(err) && in.engine.now().Before(in.cur.DeadlineAt.Add(awayPatience)) {
-		pause := backoff(in.cur.Attempts)
-		if most := attempts / 2; in.cur.Attempts > most { // the rest is for what comes when it is there again
-			in.cur.Attempts, pause = most, rand.N(longestPause)
-		}
-		return in.suspend(ctx, pause)
+		return in.suspend(ctx, in.outwait(attempts))
 	}
+	in.cur.Attempts++
 	if !again || in.cur.Attempts >= attempts {
 		f := *fault.From(err)
 		return in.park(ctx, fault.Internal.Wrap(&f, "%s %s failed %d times", action, step, in.cur.Attempts))
 	}
 	return in.suspend(ctx, backoff(in.cur.Attempts))
 }
+
+// outwait is the pause after an attempt that a neighbour's absence cost. It counts only
+// among the first half of the attempts: the rest is for what comes when the neighbour is
+// there again. From then on the pauses grow with the saga's age, so a short absence is
+// noticed to be over soon, and a long one costs little.
+func (in *instance) outwait(attempts int) time.Duration {
+	most := max(in.cur.Attempts, attempts/2)
+	if in.cur.Attempts < most {
+		in.cur.Attempts++
+		return backoff(in.cur.Attempts)
+	}
+	age := in.engine.now().Sub(in.row.StartedAt.Time)
+	return rand.N(min(max(age, firstPause), longestPause))
+}
+
+// metNobody tells that an attempt was made at nobody. A neighbour's own code comes from
+// somebody who is there, also one of the same kind.
+func metNobody(err error) bool { return errors.Is(err, fault.Unavailable) }
 
 // away tells that a neighbour could not be reached, or said nothing.
 func away(err error) bool {

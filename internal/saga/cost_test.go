@@ -65,7 +65,7 @@ func TestCheckpointWritesProgress(t *testing.T) {
 func TestDrainReturnsWhenTheClockStands(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testenv.SQLite(t, "test"))
-	w.on("do a", times(1, errBusy))
+	w.on("do a", times(1, errAway))
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e := NewEngine(w.db, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	s := Register(e, w.definition())

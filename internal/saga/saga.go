@@ -58,7 +58,9 @@ type Step[S any] struct {
 	Do       func(ctx context.Context, id string, s *S) error
 	Undo     func(ctx context.Context, id string, s *S) error
 	Deadline time.Duration // of one attempt; 10 s unless set
-	Attempts int           // of Do, before compensation; 5 unless set
+	// Attempts of Do, before compensation; 5 unless set. Those that met nobody
+	// (fault.Unavailable itself, no code of the neighbour's) do not count until Timeout.
+	Attempts int
 
 	// UndoAttempts of Undo, before the saga is parked; 20 unless set. Those that find
 	// nobody there (KindUnavailable, KindDeadline) do not count for a day.

@@ -127,9 +127,9 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	testenv.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
-		w.on("did a", times(2, errBusy))
+		w.on("did a", times(2, errAway))
 		w.on("do b", times(1, errPlain))
-		w.on("finish", times(1, errBusy))
+		w.on("finish", times(1, errAway))
 		e := w.engine()
 		s := Register(e, w.definition())
 		serve(t, e)
@@ -141,12 +141,38 @@ func TestRetries(t *testing.T) {
 		require.Equal(t, 2, w.count("finish"))
 		require.Nil(t, show(t, e, "1").Cause)
 
-		w.on("do b", func() error { return errBusy })
+		w.on("do b", func() error { return errSick })
 		start(t, w, s, "2")
 		require.Equal(t, Compensated, wait(t, e, "2"))
 		require.Equal(t, 2+defaultAttempts, w.count("do b"))
-		require.Equal(t, "unavailable", w.ended("2").Cause)
+		require.Equal(t, "payment.unavailable", w.ended("2").Cause)
 	})
+}
+
+// Attempts that met nobody are not counted; those that met somebody who cannot are, before
+// an outage and after it.
+func TestOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	calls := 0
+	w.on("do b", func() error {
+		switch calls++; {
+		case calls <= 4, calls == 10:
+			return errSick
+		}
+		return errAway
+	})
+	e := w.engine()
+	s := Register(e, w.definition())
+	serve(t, e)
+	start(t, w, s, "1")
+	require.Equal(t, Compensated, wait(t, e, "1"))
+	require.Equal(t, 10, w.count("do b"))
+	require.Equal(t, "payment.unavailable", w.ended("1").Cause)
+
+	w.on("do b", times(defaultAttempts+2, errAway))
+	start(t, w, s, "2")
+	require.Equal(t, Completed, wait(t, e, "2"))
 }
 
 func TestPanicIsAnError(t *testing.T) {

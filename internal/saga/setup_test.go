@@ -21,7 +21,8 @@ const patience = 2 * time.Minute
 
 var (
 	declined = fault.Define("payment.declined", fault.KindConflict)
-	errBusy  = fault.Unavailable.Errorf("busy")
+	errAway  = fault.Unavailable.Errorf("nobody is there")
+	errSick  = fault.Define("payment.unavailable", fault.KindUnavailable).Errorf("the provider is sick")
 )
 
 // ends is where Finish and Fail leave their mark: once per saga, or the insert fails.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,12 +59,11 @@ func TestCheckoutUndoesWhatItDid(t *testing.T) {
 		{"inventory.hold", inventory.UnknownSKU.Errorf("no"), orders.StockInsufficient, 0, ""},
 		{"payments.authorize", payments.Declined.Errorf("no"), orders.PaymentDeclined, 1, ""},
 		{"payments.authorize", payments.InvalidPayment.Errorf("no"), orders.PaymentDeclined, 1, ""},
-		{"payments.authorize", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1, ""},
+		{"payments.authorize", payments.ProviderUnavailable.Errorf("no"), orders.PaymentUnavailable, 1, ""},
 		{"payments.authorize", fault.Forbidden.Errorf("no"), orders.PaymentUnavailable, 1, ""},
 		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1, ""},
 		{"wallet.hold", wallet.InsufficientFunds.Errorf("no"), orders.PaymentDeclined, 1, orderstest.Wallet},
 		{"wallet.hold", wallet.HoldReleased.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
-		{"wallet.hold", fault.Unavailable.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
 		{"wallet.hold", fault.DeadlineExceeded.Errorf("no"), orders.PaymentUnavailable, 1, orderstest.Wallet},
 		{"inventory.commit", inventory.ReservationExpired.Errorf("no"), orders.CheckoutTimeout, 1, orderstest.Wallet},
 	} {
@@ -117,6 +117,62 @@ func TestCheckoutOutlastsTrouble(t *testing.T) {
 	require.Equal(t, orders.Confirmed, order.Status)
 	for _, method := range []string{"pricing.quote", "inventory.hold", "payments.authorize", "inventory.commit"} {
 		require.Equal(t, 3, b.shop.Calls(method, order.ID), method)
+	}
+}
+
+// A neighbour that is away for longer than any step has attempts is waited for.
+func TestCheckoutOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		b := setup(t, db)
+		for token, method := range map[string]string{"tok_visa": "payments.authorize", orderstest.Wallet: "wallet.hold"} {
+			var back atomic.Bool
+			b.shop.Before(func(m, _ string) error {
+				if m == method && !back.Load() {
+					return fault.Unavailable.Errorf("%s does not run", m)
+				}
+				return nil
+			})
+			user := b.buyer(1)
+			req := orderstest.Request(user, token)
+			req.WaitMillis = 0
+			order, err := b.Service.Place(orderstest.As(user), req)
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return b.shop.Calls(method, order.ID) > 8 }, patience, time.Millisecond)
+			require.Equal(t, orders.Pending, b.get(order.ID).Status)
+			back.Store(true)
+			b.becomes(order.ID, orders.Confirmed)
+			require.Zero(t, b.shop.Calls("payments.void", order.ID)+b.shop.Calls("wallet.release", order.ID))
+		}
+	})
+}
+
+// It is waited for until the checkout's time is up; then the customer is told what was missing.
+func TestCheckoutWaitsUntilItsTimeIsUp(t *testing.T) {
+	t.Parallel()
+	for token, method := range map[string]string{"tok_visa": "payments.authorize", orderstest.Wallet: "wallet.hold"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, testenv.SQLite(t, "test"))
+			b.shop.Before(func(m, order string) error {
+				if m != method {
+					return nil
+				}
+				if b.shop.Calls(m, order) > 8 {
+					b.late.Store(int64(10 * time.Minute))
+				}
+				return fault.Unavailable.Errorf("%s does not run", m)
+			})
+			user := b.buyer(1)
+			req := orderstest.Request(user, token)
+			req.WaitMillis = 0
+			order, err := b.Service.Place(orderstest.As(user), req)
+			require.NoError(t, err)
+			b.becomes(order.ID, orders.Rejected)
+			require.Equal(t, orders.PaymentUnavailable, b.get(order.ID).Reason)
+			require.Greater(t, b.shop.Calls(method, order.ID), 8)
+			require.Equal(t, 1, b.shop.Calls("payments.void", order.ID)+b.shop.Calls("wallet.release", order.ID))
+		})
 	}
 }
 

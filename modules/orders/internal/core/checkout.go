@@ -18,10 +18,10 @@ import (
 // A checkout must be over well before quotes and reservations expire (15 min).
 const checkoutTimeout = 5 * time.Minute
 
-// Attempts at a step before the checkout gives up. Their pauses double from
-// 100 ms, so patient outlasts a restart of a neighbour, and brief a provider
-// that fails twice, while one that always fails is given up within some seconds.
-// persistent goes on until the saga's time is over.
+// Attempts at a step before the checkout gives up; those that meet nobody do not
+// count. Their pauses double from 100 ms, so patient outlasts a neighbour that fails
+// for some seconds, and brief a provider that fails twice, while one that always
+// fails is given up soon. persistent goes on until the saga's time is over.
 const (
 	patient    = 10
 	brief      = 6

@@ -159,6 +159,8 @@ func TestReasons(t *testing.T) {
 	require.NoError(t, because(nil, orders.PriceUnknown))
 	require.ErrorIs(t, because(fault.Canceled.Errorf("stopping"), orders.PriceUnknown), fault.Canceled)
 	require.Equal(t, orders.CheckoutTimeout, reasonOf(saga.Timeout.Errorf("5 min")))
+	require.Equal(t, orders.PaymentUnavailable, reasonOf(saga.Timeout.Errorf("5 min").WithDetail("last_code", orders.PaymentUnavailable)))
+	require.Equal(t, orders.CheckoutTimeout, reasonOf(saga.Timeout.Errorf("5 min").WithDetail("last_code", "internal")))
 	for _, reason := range reasons {
 		require.NotEmpty(t, details[reason], reason)
 	}

@@ -62,11 +62,16 @@ func because(err error, otherwise string) error {
 	return fault.Define(reason, kind).Wrap(err, "%s", fault.From(err).Message)
 }
 
-// reasonOf gives the reason that a failed checkout is rejected for. What comes
-// from no step is the end of the checkout's time.
+// reasonOf gives the reason that a failed checkout is rejected for. Where its time
+// was over, that is what it waited for last.
 func reasonOf(cause *fault.Error) string {
-	if cause != nil && slices.Contains(reasons, cause.Code.Name()) {
-		return cause.Code.Name()
+	if cause == nil {
+		return orders.CheckoutTimeout
+	}
+	for _, reason := range []string{cause.Code.Name(), cause.Details["last_code"]} {
+		if slices.Contains(reasons, reason) {
+			return reason
+		}
 	}
 	return orders.CheckoutTimeout
 }
