@@ -157,8 +157,8 @@ func (e *Engine) extendQueue(ctx context.Context) error {
 	skip := e.db.SkipLocked() // whoever holds a row writes it
 	return e.db.Atomic(ctx, func(ctx context.Context) error {
 		return e.db.Conn(ctx).Exec(`UPDATE sagas SET next_at = ? WHERE id IN (
-			SELECT id FROM sagas WHERE id IN ? AND claimed_by = ?`+skip+`)`,
-			database.At(e.now().Add(e.lease)), ids, e.me).Error
+			SELECT id FROM sagas WHERE `+e.db.Among("id")+` AND claimed_by = ?`+skip+`)`,
+			database.At(e.now().Add(e.lease)), e.db.List(ids), e.me).Error
 	})
 }
 
@@ -166,7 +166,7 @@ func (e *Engine) extendQueue(ctx context.Context) error {
 func (e *Engine) inHand() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return append(slices.Collect(maps.Keys(e.active)), "") // a list of none is NULL in SQL
+	return slices.AppendSeq(make([]string, 0, len(e.active)), maps.Keys(e.active))
 }
 
 // claim takes up to limit due sagas of the registered definitions, but those that are
@@ -189,7 +189,7 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 		return e.db.Conn(ctx).Raw(`WITH due AS MATERIALIZED (
 				SELECT id FROM sagas
 				WHERE status IN ('running', 'compensating') AND next_at <= ? AND name IN ?
-					AND NOT (claimed_by = ? AND id IN ?)
+					AND NOT (claimed_by = ? AND `+e.db.Among("id")+`)
 				ORDER BY next_at LIMIT ?`+skip+`)
 			UPDATE sagas SET
 				reached = CASE claimed_by WHEN '' THEN reached WHEN ? THEN ? ELSE ? END,
@@ -197,7 +197,7 @@ func (e *Engine) claim(ctx context.Context, limit int) ([]row, error) {
 				claimed_by = ?, next_at = ?, epoch = epoch + 1
 			WHERE id IN (SELECT id FROM due)
 			RETURNING *`,
-			now, e.names(), e.me, e.inHand(), limit, e.me, everywhere, untold, e.me, database.At(now.Add(e.lease))).Scan(&rows).Error
+			now, e.names(), e.me, e.db.List(e.inHand()), limit, e.me, everywhere, untold, e.me, database.At(now.Add(e.lease))).Scan(&rows).Error
 	})
 	return rows, err
 }
