@@ -212,6 +212,9 @@ func TestDeclarationMistakesPanic(t *testing.T) {
 	require.Panics(t, func() {
 		port.Command[string, string]("tally.raise", port.Key(func(int) string { return "" }))
 	})
+	require.Panics(t, func() {
+		port.Command[string, string]("tally.raise", port.Waits(func(int) bool { return true }))
+	})
 	s := port.NewServer("other")
 	require.Panics(t, func() {
 		handlers{read: func(context.Context, string) (tally, error) { return tally{}, nil }}.register(s)

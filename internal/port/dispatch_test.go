@@ -161,6 +161,26 @@ func TestMangledRepliesAreInternal(t *testing.T) {
 	require.ErrorIs(t, err, fault.DeadlineExceeded)
 }
 
+// The transport learns whose answer comes late; nobody else does.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	wait := port.Query[string, tally]("tally.wait", port.Waits(func(name string) bool { return name == "late" }))
+	var sent port.Message
+	c := port.NewConn("tally", port.WithSigner(signer(t, 'k')))
+	c.Remote(roundTrip(func(_ context.Context, m port.Message) (port.Message, error) {
+		sent = m
+		return port.Message{Body: []byte(`{"name":"a","value":1,"at":"2026-01-01T00:00:00Z"}`)}, nil
+	}))
+	for name, waits := range map[string]bool{"late": true, "soon": false} {
+		_, err := wait.Call(t.Context(), c, name)
+		require.NoError(t, err)
+		require.Equal(t, waits, sent.Waits, name)
+	}
+	_, err := read.Call(t.Context(), c, "late")
+	require.NoError(t, err)
+	require.False(t, sent.Waits)
+}
+
 type roundTrip func(context.Context, port.Message) (port.Message, error)
 
 func (f roundTrip) RoundTrip(ctx context.Context, m port.Message) (port.Message, error) {

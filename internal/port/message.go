@@ -14,6 +14,9 @@ type Message struct {
 	Method string
 	Header map[string]string
 	Body   []byte
+	// Waits is for the calling end, and not sent: whoever sends this only waits from now
+	// on, so its place at work can be given to somebody else.
+	Waits bool
 }
 
 // Names in a Message's Header.

@@ -33,6 +33,7 @@ type Spec struct {
 	Deadline time.Duration // longest a call may take when the caller allows more; 5 s unless set, 0 for no bound
 	Version  int           // of the contract, raised by a breaking change only; 1 unless set
 	key      any           // func(Req) string
+	waits    any           // func(Req) bool
 }
 
 // Module is the part of the name before the dot: "payments".
@@ -48,6 +49,7 @@ func (s Spec) Keyed() bool { return s.key != nil }
 type Method[Req, Rep any] struct {
 	info    *info
 	natural func(Req) string // nil without a natural key
+	waits   func(Req) bool   // nil where no answer is waited for
 }
 
 // info is the part of a method that has no type parameters. Its address is the
@@ -87,6 +89,13 @@ func declare[Req, Rep any](spec Spec, opts []Option) *Method[Req, Rep] {
 		}
 		m.natural = natural
 	}
+	if spec.waits != nil {
+		waits, ok := spec.waits.(func(Req) bool)
+		if !ok {
+			panic(fmt.Sprintf("port: Waits of %s takes a %T, but its request is a %v", spec.Name, spec.waits, reflect.TypeFor[Req]()))
+		}
+		m.waits = waits
+	}
 	return m
 }
 
@@ -104,6 +113,12 @@ func Version(n int) Option { return optionFunc(func(s *Spec) { s.Version = n }) 
 // counts as none.
 func Key[Req any](key func(Req) string) Option {
 	return optionFunc(func(s *Spec) { s.key = key })
+}
+
+// Waits tells of which requests the answer comes late because it waits for something:
+// who asks elsewhere does no work until then (see Message.Waits).
+func Waits[Req any](waits func(Req) bool) Option {
+	return optionFunc(func(s *Spec) { s.waits = waits })
 }
 
 // Spec tells what is known of the method.

@@ -32,6 +32,7 @@ func (m *Method[Req, Rep]) send(ctx context.Context, c *Conn, p *policy, req Req
 	if err != nil {
 		return rep, fault.From(err)
 	}
+	message.Waits = m.waits != nil && m.waits(req)
 	reply, err := p.wire.RoundTrip(ctx, message)
 	if err != nil {
 		return rep, fault.From(err)

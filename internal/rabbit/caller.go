@@ -7,6 +7,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/resilience"
 )
 
 // longestCall bounds a call that has no bound of its own: a reply can be lost.
@@ -48,6 +49,9 @@ func (c *caller) RoundTrip(ctx context.Context, m port.Message) (port.Message, e
 	left := time.Until(deadline)
 	if left <= 0 {
 		return port.Message{}, context.DeadlineExceeded
+	}
+	if m.Waits {
+		resilience.Rest(ctx)
 	}
 	id, got := o.waiting.add()
 	defer o.waiting.take(id)

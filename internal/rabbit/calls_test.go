@@ -15,6 +15,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/rabbit"
 	"github.com/banyan-tree/banyan/internal/rabbit/rabbittest"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
@@ -128,6 +129,54 @@ func TestWorkIsBounded(t *testing.T) {
 	close(s.block)
 	callers.Wait()
 	require.EqualValues(t, 3, s.most.Load())
+}
+
+// Whoever only waits for others gives its place to the next call, as far as the bound for
+// those who wait allows.
+func TestToWaitIsNoWork(t *testing.T) {
+	t.Parallel()
+	resting, open := make(chan string), make(chan struct{})
+	conn := rabbittest.Narrow(t, rabbit.Limits{Places: 1, Prefetch: 10, Resting: 2}, func(s *port.Server) {
+		look.Handle(s, func(ctx context.Context, what string) (string, error) {
+			if what != "soon" {
+				resilience.Rest(ctx)
+				resting <- what
+				<-open
+			}
+			return what, nil
+		})
+	})
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	wait := func() {
+		callers.Go(func() {
+			if _, err := look.Call(t.Context(), conn, "later"); err != nil {
+				t.Error(err)
+			}
+		})
+		<-resting
+	}
+	release := sync.OnceFunc(func() { close(open) })
+	defer release()
+	for range 2 {
+		wait()
+		for range 3 {
+			said, err := look.Call(t.Context(), conn, "soon")
+			require.NoError(t, err)
+			require.Equal(t, "soon", said)
+		}
+	}
+	wait() // one too many: it keeps the only place
+	late, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := look.Call(late, conn, "soon")
+	require.ErrorIs(t, err, fault.DeadlineExceeded)
+	release()
+	callers.Wait()
+	for range 10 { // all places are there again, and no more than those
+		_, err = look.Call(t.Context(), conn, "soon")
+		require.NoError(t, err)
+	}
 }
 
 func TestExpiredWorkIsDroppedUnopened(t *testing.T) {

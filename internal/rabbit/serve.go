@@ -15,12 +15,14 @@ import (
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/idempotency"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/resilience"
 )
 
 // Limits says how much of a module is done at a time. Zero values take the defaults.
 type Limits struct {
 	Places   int // calls at work at a time, in this process; 64
 	Prefetch int // calls taken from the queue and not acknowledged; 256
+	Resting  int // besides both, calls that only wait for others (resilience.Rest); as many as Prefetch
 }
 
 // served is a module of this process as the broker reaches it.
@@ -31,6 +33,7 @@ type served struct {
 	limits Limits
 	took   prometheus.Observer
 	places chan struct{} // shared by all sessions: who is at work when one breaks still is
+	rests  chan struct{} // who only waits for others
 
 	mu sync.Mutex
 	ch *amqp.Channel // of the present session
@@ -39,9 +42,10 @@ type served struct {
 // Serve answers calls to the server's module. Call it before the tasks run.
 func (b *Broker) Serve(s *port.Server, l Limits) {
 	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 256)
+	l.Resting = orElse(l.Resting, l.Prefetch)
 	b.served = append(b.served, &served{
 		broker: b, server: s, queue: CallQueue(s.Module()), limits: l, places: make(chan struct{}, l.Places),
-		took: b.cfg.Metrics.answered(s.Module()),
+		rests: make(chan struct{}, l.Resting), took: b.cfg.Metrics.answered(s.Module()),
 	})
 }
 
@@ -54,7 +58,7 @@ func (s *served) listen(ctx context.Context, on *session) error {
 	if err := on.declare(ch, callTopology(s.server.Module())); err != nil {
 		return err
 	}
-	if err := ch.Qos(s.limits.Prefetch, 0, false); err != nil {
+	if err := ch.Qos(s.limits.Prefetch+s.limits.Resting, 0, false); err != nil {
 		return fmt.Errorf("bound what %s sends: %w", s.queue, err)
 	}
 	calls, err := ch.Consume(s.queue, s.queue, false, false, false, false, nil)
@@ -95,7 +99,12 @@ type crew struct {
 func (c *crew) grow(ctx context.Context) {
 	c.waiting.Add(1)
 	c.members.Go(func() {
-		defer func() { <-c.served.places }()
+		holds := true
+		defer func() {
+			if holds {
+				<-c.served.places
+			}
+		}()
 		for d := range c.calls {
 			if c.waiting.Add(-1) == 0 {
 				select {
@@ -105,14 +114,33 @@ func (c *crew) grow(ctx context.Context) {
 				}
 			}
 			if m := message(&d); c.served.worth(&d, m, c.acks) {
-				c.served.answer(ctx, &d, m, c.acks)
+				holds = c.answer(ctx, &d, m)
 			}
-			if c.waiting.Load() >= idle { // not counted itself, so whoever takes the last one's call sees none
+			if !holds || c.waiting.Load() >= idle { // not counted itself, so whoever takes the last one's call sees none
 				return
 			}
 			c.waiting.Add(1)
 		}
 	})
+}
+
+// answer has a call answered, and tells whether its member has its place still.
+func (c *crew) answer(ctx context.Context, d *amqp.Delivery, m port.Message) (holds bool) {
+	s := c.served
+	holds = true
+	inside, over := resilience.Resting(ctx, func() {
+		select {
+		case s.rests <- struct{}{}:
+			holds = false
+			c.grow(ctx)
+		default: // so many wait that this one has to do it in its place
+		}
+	})
+	s.answer(inside, d, m, c.acks)
+	if over(); !holds {
+		<-s.rests
+	}
+	return holds
 }
 
 // cancel ends the consumer; what was delivered is still answered.

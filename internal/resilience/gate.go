@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +37,7 @@ const hurry = 10
 // https://queue.acm.org/detail.cfm?id=2839461 (controlled delay, adaptive LIFO)
 type Gate struct {
 	cfg  GateConfig
+	give func() // leave
 	shed *prometheus.CounterVec
 
 	mu     sync.Mutex
@@ -50,6 +50,7 @@ type Gate struct {
 func NewGate(cfg GateConfig) (*Gate, error) {
 	cfg.Places, cfg.Queue, cfg.Wait = orElse(cfg.Places, 64), orElse(cfg.Queue, 1024), orElse(cfg.Wait, 3*time.Second)
 	g := &Gate{cfg: cfg}
+	g.give = g.leave
 	var err error
 	if cfg.Metrics != nil {
 		err = g.register(cfg.Metrics)
@@ -101,21 +102,17 @@ func (g *Gate) Enter(ctx context.Context) (inside context.Context, leave func(),
 		g.count(err)
 		return nil, nil, err
 	}
-	p := &place{gate: g}
+	p := &place{give: g.give}
 	return context.WithValue(ctx, placeKey{}, p), p.leave, nil
 }
 
-// place is one place behind a gate, left once.
+// place is one place, left once.
 type place struct {
-	gate *Gate
-	left atomic.Bool
+	give func()
+	left sync.Once
 }
 
-func (p *place) leave() {
-	if !p.left.Swap(true) {
-		p.gate.leave()
-	}
-}
+func (p *place) leave() { p.left.Do(p.give) }
 
 type placeKey struct{}
 
@@ -125,6 +122,13 @@ func Rest(ctx context.Context) {
 	if p, ok := ctx.Value(placeKey{}).(*place); ok {
 		p.leave()
 	}
+}
+
+// Resting is for places of another kind than a Gate's: the first Rest with the context
+// that it gives calls give. After over, which waits for a give that is under way, none does.
+func Resting(ctx context.Context, give func()) (inside context.Context, over func()) {
+	p := &place{give: give}
+	return context.WithValue(ctx, placeKey{}, p), func() { p.left.Do(func() {}) }
 }
 
 func (g *Gate) wait(ctx context.Context) error {

@@ -15,8 +15,8 @@ const waitPoll = 250 * time.Millisecond
 // Wait returns once the saga has ended or is parked, with its status; where ctx
 // ends first, with ctx's error and the last known status. A saga that ends in this
 // process while somebody waits is not looked up at all. After Hurry it returns at
-// once. Whoever waits does no work: the place at a resilience.Gate goes to the
-// next. Codes: NotFound.
+// once. Whoever waits does no work: its place (resilience.Rest) goes to the next.
+// Codes: NotFound.
 func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
 	resilience.Rest(ctx)
 	status := Running

@@ -8,10 +8,10 @@ import (
 )
 
 var (
-	place  = port.Command[PlaceRequest, Order]("orders.place", port.Deadline(15*time.Second))
+	place  = port.Command[PlaceRequest, Order]("orders.place", port.Deadline(15*time.Second), port.Waits(func(r PlaceRequest) bool { return r.WaitMillis > 0 }))
 	get    = port.Query[GetRequest, Order]("orders.get")
 	list   = port.Query[ListRequest, OrderList]("orders.list")
-	cancel = port.Command[CancelRequest, Order]("orders.cancel")
+	cancel = port.Command[CancelRequest, Order]("orders.cancel", port.Waits(func(CancelRequest) bool { return true }))
 )
 
 type client struct{ conn *port.Conn }

@@ -11,7 +11,7 @@ var (
 	balance   = port.Query[BalanceRequest, Balance]("wallet.balance")
 	events    = port.Query[EventsRequest, EventList]("wallet.events")
 	statement = port.Query[StatementRequest, Statement]("wallet.statement")
-	deposit   = port.Command[DepositRequest, Deposit]("wallet.deposit", port.Deadline(15*time.Second))
+	deposit   = port.Command[DepositRequest, Deposit]("wallet.deposit", port.Deadline(15*time.Second), port.Waits(func(DepositRequest) bool { return true }))
 	withdraw  = port.Command[WithdrawRequest, Withdrawal]("wallet.withdraw")
 	hold      = port.Command[HoldRequest, Hold]("wallet.hold", port.Key(func(r HoldRequest) string { return r.OrderID }))
 	release   = port.Command[ReleaseRequest, ReleaseReply]("wallet.release", port.Key(func(r ReleaseRequest) string { return r.OrderID }))

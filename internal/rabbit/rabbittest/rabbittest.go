@@ -69,12 +69,18 @@ func Signer(t testing.TB) port.Signer {
 // this test and between two brokers, as between two processes.
 func Conn(t testing.TB, register func(*port.Server)) *port.Conn {
 	t.Helper()
+	return Narrow(t, rabbit.Limits{}, register)
+}
+
+// Narrow is Conn with limits at the answering end.
+func Narrow(t testing.TB, limits rabbit.Limits, register func(*port.Server)) *port.Conn {
+	t.Helper()
 	url := testenv.RabbitMQ(t)
 	signer := Signer(t)
 	server := port.NewServer("", port.WithSigner(signer))
 	register(server)
 	there, here := New(t, url), New(t, url)
-	there.Serve(server, rabbit.Limits{})
+	there.Serve(server, limits)
 	Run(t, there, here)
 	conn := port.NewConn(server.Module(), port.WithSigner(signer))
 	conn.Remote(here.To(server.Module()))
