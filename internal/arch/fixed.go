@@ -72,13 +72,15 @@ func (x *texts) fixed(e ast.Expr, in *ast.FuncDecl) bool {
 }
 
 // repeated knows strings.Join and strings.Repeat, make and append of texts, and the
-// text that database.DB gives for its dialect.
+// texts that database.DB gives for its dialect.
 func (x *texts) repeated(call *ast.CallExpr, in *ast.FuncDecl) bool {
 	if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
 		from, ok := sel.X.(*ast.Ident)
 		switch {
 		case sel.Sel.Name == "SkipLocked" && len(call.Args) == 0:
 			return true
+		case sel.Sel.Name == "Among" && len(call.Args) == 1:
+			return x.fixed(call.Args[0], in)
 		case !ok || from.Name != "strings":
 			return false
 		case sel.Sel.Name == "Repeat" && len(call.Args) == 2:

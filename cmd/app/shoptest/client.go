@@ -31,8 +31,9 @@ func (s *Server) Anyone() Client { return NewClient(s.Shop) }
 // NewClient is a client of the server at base, with connections of its own.
 func NewClient(base string) Client {
 	return Client{base: base, http: &http.Client{
-		// Connections of its own: nothing is sent twice or kept from a server that was killed.
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute},
+		// Connections of its own: nothing is sent twice or kept from a server that was
+		// killed. They close sooner than a shop closes them: what is sent meanwhile is lost.
+		Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Second},
 		Timeout:   Patience,
 	}}
 }

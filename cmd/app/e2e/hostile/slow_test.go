@@ -18,7 +18,7 @@ import (
 // afterwards.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_WRITE_TIMEOUT=4s", "BANYAN_HTTP_IDLE_TIMEOUT=2s",
+	w := newWorld(t, "BANYAN_HTTP_READ_HEADER_TIMEOUT=2s", "BANYAN_HTTP_READ_TIMEOUT=3s", "BANYAN_HTTP_WRITE_TIMEOUT=4s", "BANYAN_HTTP_IDLE_TIMEOUT=5s",
 		"BANYAN_HTTP_IN_FLIGHT=16", "BANYAN_HTTP_QUEUE_WAIT=1s")
 	open := w.Metric(t, "process_open_fds")
 	require.Positive(t, open)

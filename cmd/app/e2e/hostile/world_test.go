@@ -37,7 +37,7 @@ func newWorld(t *testing.T, settings ...string) *world {
 func worldOf(t *testing.T, s *shoptest.Server) *world {
 	t.Helper()
 	w := &world{Server: s, admin: s.Admin(t), owner: s.Customer(t), other: s.Customer(t), http: &http.Client{
-		Timeout: shoptest.Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true},
+		Timeout: shoptest.Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Second, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	w.admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+victim, object{"on_hand": 5})
