@@ -23,6 +23,24 @@ func open(t *testing.T, url string) *amqp.Channel {
 	return ch
 }
 
+// putAside puts messages among the dead letters of ledger, and returns once they lie there.
+func putAside(t *testing.T, ch *amqp.Channel, bodies ...string) {
+	t.Helper()
+	require.NoError(t, ch.Confirm(false))
+	for _, body := range bodies {
+		lies, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", rabbit.DeadQueue("ledger"), true, false,
+			amqp.Publishing{MessageId: body, Body: []byte(body), DeliveryMode: amqp.Persistent})
+		require.NoError(t, err)
+		require.True(t, lies.Wait())
+	}
+}
+
+// lie waits until so many messages lie in a queue: the broker counts when it has the time.
+func lie(t *testing.T, url, queue string, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return rabbittest.Lying(t, url, queue) == n }, 2*time.Minute, 50*time.Millisecond, queue)
+}
+
 // The connection breaks again and again just when a message has been put aside and
 // nothing behind it has been acknowledged: it comes again, and is still one letter.
 func TestDeadLettersAreNotDoubled(t *testing.T) {
@@ -60,10 +78,7 @@ func TestDeadLettersOutlastTheirReaders(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	_, stop := newListener(t, url).start(t, nil)
 	stop()
-	ch, dead := open(t, url), rabbit.DeadQueue("ledger")
-	for _, body := range []string{"no event", "no event", "another"} { // a broker that dies can leave two of one
-		require.NoError(t, ch.PublishWithContext(t.Context(), "", dead, true, false, amqp.Publishing{MessageId: body, Body: []byte(body), DeliveryMode: amqp.Persistent}))
-	}
+	putAside(t, open(t, url), "no event", "no event", "another") // a broker that dies can leave two of one
 	b := rabbittest.New(t, url)
 	for range 30 { // RabbitMQ 4 forgives 20 by itself
 		letters, err := b.DeadLetters(t.Context(), "ledger", 10)
@@ -73,9 +88,9 @@ func TestDeadLettersOutlastTheirReaders(t *testing.T) {
 	n, err := b.ReplayDead(t.Context(), "ledger", "no event")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Equal(t, 1, rabbittest.Lying(t, url, rabbit.EventQueue("ledger")))
+	lie(t, url, rabbit.EventQueue("ledger"), 1)
 	require.NoError(t, b.DropDead(t.Context(), "ledger", "another"))
-	require.Zero(t, rabbittest.Lying(t, url, dead))
+	lie(t, url, rabbit.DeadQueue("ledger"), 0)
 }
 
 // A letter that cannot be given back, because its module's queue is not there, stays
@@ -85,8 +100,8 @@ func TestLetterThatCannotBeGivenBackStays(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	_, stop := newListener(t, url).start(t, nil)
 	stop()
-	ch, dead := open(t, url), rabbit.DeadQueue("ledger")
-	require.NoError(t, ch.PublishWithContext(t.Context(), "", dead, true, false, amqp.Publishing{MessageId: "a", Body: []byte("a"), DeliveryMode: amqp.Persistent}))
+	ch := open(t, url)
+	putAside(t, ch, "a")
 	_, err := ch.QueueDelete(rabbit.EventQueue("ledger"), false, false, false)
 	require.NoError(t, err)
 	b := rabbittest.New(t, url)
