@@ -35,9 +35,13 @@ func TestStopUnderLoad(t *testing.T) {
 			}()
 			shoptest.Until(t, "the burst is under way", func() bool { return b.answered.Load() > 100 })
 			require.NoError(t, s.Cmd.Process.Signal(syscall.SIGTERM))
-			if a, err := s.Anyone().At(s.Ops).Try(t.Context(), http.MethodGet, "//health/ready", nil); err == nil && a.Status == http.StatusServiceUnavailable {
-				unready++
-			}
+			shoptest.Until(t, "it is not ready any more, or gone", func() bool { // it hears the signal in its own time
+				a, err := s.Anyone().At(s.Ops).Try(t.Context(), http.MethodGet, "//health/ready", nil)
+				if err == nil && a.Status == http.StatusServiceUnavailable {
+					unready++
+				}
+				return err != nil || a.Status != http.StatusOK
+			})
 			<-s.Exited
 			<-done
 			require.Zero(t, s.Cmd.ProcessState.ExitCode(), "exit code; log:\n%s", s.Log)
