@@ -60,7 +60,7 @@ func TestPlacesAreBounded(t *testing.T) {
 	errs := make(chan error, 8)
 	for range 8 {
 		wg.Go(func() {
-			errs <- h.placed(context.Background(), func() error {
+			errs <- h.placed(context.Background(), h.places, func() error {
 				n := now.Add(1)
 				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 				}
@@ -80,7 +80,7 @@ func TestPlacesAreBounded(t *testing.T) {
 func TestFullIsUnavailable(t *testing.T) {
 	t.Parallel()
 	h := withPlaces(1, time.Millisecond)
-	require.NoError(t, h.placed(t.Context(), func() error {
+	require.NoError(t, h.placed(t.Context(), h.places, func() error {
 		_, err := h.Hash(t.Context(), "x")
 		require.ErrorIs(t, err, fault.Unavailable)
 		require.Equal(t, "1", fault.From(err).Details["retry_after"])
@@ -92,4 +92,21 @@ func TestFullIsUnavailable(t *testing.T) {
 	}))
 	_, err := h.Hash(t.Context(), "x")
 	require.NoError(t, err, "the place is free again")
+}
+
+func TestWhoRegistersLeavesPlacesToThoseWhoLogIn(t *testing.T) {
+	t.Parallel()
+	h := withPlaces(3, time.Millisecond)
+	fill := func(ctx context.Context, then func() error) error {
+		return h.placed(ctx, h.newcomers, func() error { return h.placed(ctx, h.places, then) })
+	}
+	require.NoError(t, fill(t.Context(), func() error {
+		return fill(t.Context(), func() error {
+			_, err := h.Hash(t.Context(), "x")
+			require.ErrorIs(t, err, fault.Unavailable, "a third newcomer")
+			_, err = h.Verify(t.Context(), "x", "", free)
+			require.NoError(t, err)
+			return nil
+		})
+	}))
 }
