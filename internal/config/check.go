@@ -14,10 +14,13 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// afterDrain is what stopping may take once the shop's listener is closed: 10 s for
-// requests under way (web.Config.Grace), and a moment for what stops after them.
-// Who gives less time to stop altogether gets no more than half of it to drain.
-const afterDrain = 12 * time.Second
+// Grace is what requests under way are given once the shop's listener is closed.
+const Grace = 10 * time.Second
+
+// afterDrain is what stopping may take once the shop's listener is closed: for requests
+// under way, and a moment for what stops after them. Who gives less time to stop
+// altogether gets no more than half of it to drain.
+const afterDrain = Grace + 2*time.Second
 
 // check applies the rules of every key and those between keys.
 func check(cfg Config, keys []Key, modules []string) []Problem {
