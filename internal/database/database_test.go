@@ -281,6 +281,35 @@ func TestTimeRoundTrip(t *testing.T) {
 	})
 }
 
+// What is no instant is NULL, whoever holds it and however it is sent.
+func TestNoInstantIsNull(t *testing.T) {
+	t.Parallel()
+	testenv.Each(t, func(t *testing.T, db *database.DB) {
+		withNotes(t, db)
+		at := database.At(time.Date(2026, 3, 29, 0, 59, 59, 999_999_999, time.UTC))
+		require.NoError(t, db.Atomic(t.Context(), func(ctx context.Context) error {
+			for i, n := range []note{{}, {At: at}, {Gone: &database.Time{}}, {Gone: &at}, {At: at, Gone: &at}} {
+				n.ID = fmt.Sprint("sent ", i)
+				if err := insert(ctx, db, n); err != nil {
+					return err
+				}
+				if err := db.Later(ctx).Exec(`INSERT INTO notes (id, text, n, at, gone) VALUES (?, '', 0, ?, ?)`, fmt.Sprint("kept ", i), n.At, n.Gone).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		for _, c := range []struct {
+			where string
+			n     int64
+		}{{"at IS NULL", 6}, {"gone IS NULL", 6}, {"at IS NULL AND gone IS NULL", 4}, {"at = gone", 2}} {
+			var n int64
+			require.NoError(t, db.Conn(t.Context()).Model(&note{}).Where(c.where).Count(&n).Error)
+			require.Equal(t, c.n, n, c.where)
+		}
+	})
+}
+
 func TestModulesAreApart(t *testing.T) {
 	t.Parallel()
 	// Without the guard: the databases keep modules apart by themselves.

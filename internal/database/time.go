@@ -4,6 +4,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Time is how rows hold an instant in every dialect (column type timestamptz):
@@ -39,6 +41,12 @@ func (t Time) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return t.UTC().Format(timeLayout), nil
+}
+
+// TimestamptzValue implements pgtype.TimestamptzValuer: the driver of PostgreSQL takes
+// the instant as it is. The text it would try in vain, and read again to send it.
+func (t Time) TimestamptzValue() (pgtype.Timestamptz, error) {
+	return pgtype.Timestamptz{Time: t.UTC(), Valid: !t.IsZero()}, nil
 }
 
 // Scan implements sql.Scanner.
