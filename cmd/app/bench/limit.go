@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,8 @@ type limit interface {
 	is() string
 	// run lets so many clients do about n orders and gives how many were done.
 	run(ctx context.Context, clients, n int, about time.Duration) (wave, error)
+	// part is run with the transactions of one module alone.
+	part(ctx context.Context, module string, clients, n int, about time.Duration) (wave, error)
 	// count reads back how many rows there are and how much stock is gone.
 	count(ctx context.Context) (tally, error)
 	close() error
@@ -24,7 +27,16 @@ type tally struct{ orders, lines, events, payments, confirmed, sold int64 }
 
 // check holds a tally against the orders that were done.
 func (t tally) check(orders int64) error {
-	want := tally{orders, orders * perOrder, orders * 4, orders, orders, orders * perOrder}
+	return t.checkParts(map[string]int64{"orders": orders, "inventory": orders, "payments": orders})
+}
+
+// checkParts holds a tally against how often each module's part of an order was done.
+func (t tally) checkParts(done map[string]int64) error {
+	orders, holds, payments := done["orders"], done["inventory"], done["payments"]
+	want := tally{
+		orders: orders, lines: orders * perOrder, events: 2*orders + holds + payments,
+		payments: payments, confirmed: orders, sold: holds * perOrder,
+	}
 	if t != want {
 		return fmt.Errorf("the limit did not do the work it was measured for: it has %+v instead of %+v", t, want)
 	}
@@ -89,6 +101,11 @@ func transactions() []transaction {
 		tx("orders", "2",
 			statement{`UPDATE limit_orders SET status = 'confirmed' WHERE id = ? AND status = 'pending'`, []argument{orderID}}),
 	}
+}
+
+// transactionsOf gives those of one module.
+func transactionsOf(module string) []transaction {
+	return slices.DeleteFunc(transactions(), func(t transaction) bool { return t.module != module })
 }
 
 // schema lists what each module of the limit makes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type bareSQL struct {
 }
 
 type prepared struct {
+	module     string
 	pool       *sql.DB
 	statements []*sql.Stmt
 	args       [][]argument
@@ -41,7 +43,7 @@ func (l *bareSQL) prepare(ctx context.Context, numbered bool) error {
 		return err
 	}
 	for _, t := range transactions() {
-		p := prepared{pool: l.pools[t.module]}
+		p := prepared{module: t.module, pool: l.pools[t.module]}
 		for _, s := range t.statements {
 			text := s.sql
 			if numbered {
@@ -94,12 +96,21 @@ func (l *bareSQL) is() string { return l.what }
 
 // run does exactly n orders.
 func (l *bareSQL) run(ctx context.Context, clients, n int, _ time.Duration) (wave, error) {
+	return l.orders(ctx, l.ready, clients, n)
+}
+
+// part does exactly n.
+func (l *bareSQL) part(ctx context.Context, module string, clients, n int, _ time.Duration) (wave, error) {
+	return l.orders(ctx, slices.DeleteFunc(slices.Clone(l.ready), func(p prepared) bool { return p.module != module }), clients, n)
+}
+
+func (l *bareSQL) orders(ctx context.Context, of []prepared, clients, n int) (wave, error) {
 	w := wave{n: n}
 	var mu sync.Mutex
 	start := time.Now()
 	err := parallel(ctx, clients, n, func(ctx context.Context, _ int) error {
 		begun := time.Now()
-		err := l.order(ctx)
+		err := order(ctx, of)
 		mu.Lock()
 		w.answers = append(w.answers, time.Since(begun))
 		mu.Unlock()
@@ -109,9 +120,9 @@ func (l *bareSQL) run(ctx context.Context, clients, n int, _ time.Duration) (wav
 	return w, err
 }
 
-func (l *bareSQL) order(ctx context.Context) error {
+func order(ctx context.Context, of []prepared) error {
 	order, third := id.V7(), skus/perOrder
-	for _, p := range l.ready {
+	for _, p := range of {
 		values := map[argument]any{
 			orderID: order, eventID: id.V7(), payload: fmt.Sprintf(event1, order),
 			skuA: sku(1 + rand.N(third)), skuB: sku(1 + third + rand.N(third)), skuC: sku(1 + 2*third + rand.N(third)),

@@ -44,7 +44,7 @@ type pgbench struct {
 	*bareSQL // makes and counts the tables
 	program  string
 	address  string
-	script   string
+	scripts  string // of orders with .sql behind it, of a module's part with .module.sql
 }
 
 // postgresLimit is pgbench, or database/sql over pgx where that is not installed.
@@ -64,8 +64,12 @@ func (b *bench) postgresLimit(ctx context.Context, address string) (limit, error
 	if program == "" {
 		return l, nil
 	}
-	p := &pgbench{bareSQL: l, program: program, address: address, script: filepath.Join(b.dir, id.V7()+".sql")}
-	return p, os.WriteFile(p.script, []byte(orderScript()), 0o600)
+	p := &pgbench{bareSQL: l, program: program, address: address, scripts: filepath.Join(b.dir, id.V7())}
+	err = os.WriteFile(p.scripts+".sql", []byte(orderScript(transactions())), 0o600)
+	for module := range schema() {
+		err = errors.Join(err, os.WriteFile(p.scripts+"."+module+".sql", []byte(orderScript(transactionsOf(module))), 0o600))
+	}
+	return p, err
 }
 
 // findPgbench looks in the path and where packages put it; empty without one.
@@ -80,12 +84,12 @@ func findPgbench() string {
 	return found[len(found)-1]
 }
 
-// orderScript is one order in pgbench's language.
-func orderScript() string {
+// orderScript is one order, or a part of it, in pgbench's language.
+func orderScript(of []transaction) string {
 	third := skus / perOrder
 	var b strings.Builder
 	fmt.Fprintf(&b, "\\set o random(1, 9000000000000000000)\n\\set a random(1, %d)\n\\set b random(%d, %d)\n\\set c random(%d, %d)\n", third, third+1, 2*third, 2*third+1, 3*third)
-	for i, t := range transactions() {
+	for i, t := range of {
 		b.WriteString("BEGIN;\n")
 		for _, s := range t.statements {
 			text := s.sql
@@ -123,7 +127,12 @@ var (
 
 // run works for about so long; n is left to it.
 func (p *pgbench) run(ctx context.Context, clients, _ int, about time.Duration) (wave, error) {
-	return runPgbench(ctx, p.program, p.address, p.script, clients, about)
+	return runPgbench(ctx, p.program, p.address, p.scripts+".sql", clients, about)
+}
+
+// part works for about so long, too.
+func (p *pgbench) part(ctx context.Context, module string, clients, _ int, about time.Duration) (wave, error) {
+	return runPgbench(ctx, p.program, p.address, p.scripts+"."+module+".sql", clients, about)
 }
 
 func runPgbench(ctx context.Context, program, address, script string, clients int, about time.Duration) (wave, error) {
