@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 )
 
 const maxLines = 100
+
+// ErrReserved says that an order has a reservation, whatever became of it.
+var ErrReserved = errors.New("the order has a reservation already")
 
 // Adjustment is what one SKU's row gains or loses.
 type Adjustment struct {
@@ -29,19 +33,11 @@ func (s *Service) Hold(ctx context.Context, req inventory.HoldRequest) (inventor
 	if err != nil {
 		return inventory.Reservation{}, err
 	}
-	var r inventory.Reservation
-	err = s.store.Atomic(ctx, func(ctx context.Context) error {
-		r = inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(s.ttl)}
-		isNew, err := s.store.AddReservation(ctx, r)
-		if err != nil {
-			return fmt.Errorf("add reservation: %w", err)
-		}
-		if !isNew {
-			r, err = s.firstHold(ctx, req.OrderID)
-			return err
-		}
-		return s.reserve(ctx, lines)
-	})
+	r := inventory.Reservation{OrderID: req.OrderID, Status: inventory.Held, Lines: lines, ExpiresAt: s.now().Add(s.ttl)}
+	err = s.store.AtomicFirst(ctx, r, func(ctx context.Context) error { return s.reserve(ctx, lines) })
+	if errors.Is(err, ErrReserved) {
+		return s.firstHold(ctx, req.OrderID)
+	}
 	return r, err
 }
 

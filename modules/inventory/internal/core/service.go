@@ -28,6 +28,9 @@ type Store interface {
 	Adjust(ctx context.Context, changes []Adjustment) ([]Stock, error)
 	Move(ctx context.Context, moves []Movement) error
 
+	// AtomicFirst is Atomic that begins with an order's first reservation. It is
+	// ErrReserved, and nothing is done, where there is one.
+	AtomicFirst(ctx context.Context, r inventory.Reservation, fn func(ctx context.Context) error) error
 	// AddReservation tells whether it was new.
 	AddReservation(ctx context.Context, r inventory.Reservation) (bool, error)
 	Reservation(ctx context.Context, orderID string) (inventory.Reservation, bool, error)

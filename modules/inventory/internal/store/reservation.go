@@ -3,14 +3,17 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/inventory/internal/core"
 )
 
 type reservationRow struct {
@@ -24,17 +27,44 @@ type reservationRow struct {
 
 func (reservationRow) TableName() string { return "reservations" }
 
+// AtomicFirst implements core.Store. The reservation is sent with what fn does
+// first: nearly always it is the first one indeed.
+func (s *Store) AtomicFirst(ctx context.Context, r inventory.Reservation, fn func(ctx context.Context) error) error {
+	row, err := s.rowOf(r)
+	if err != nil {
+		return err
+	}
+	err = s.Atomic(ctx, func(ctx context.Context) error {
+		if err := s.Later(ctx).Create(row).Error; err != nil {
+			return fmt.Errorf("add reservation: %w", err)
+		}
+		return fn(ctx)
+	})
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return fmt.Errorf("%w: %w", core.ErrReserved, err)
+	}
+	return err
+}
+
 // AddReservation implements core.Store.
 func (s *Store) AddReservation(ctx context.Context, r inventory.Reservation) (bool, error) {
+	row, err := s.rowOf(r)
+	if err != nil {
+		return false, err
+	}
+	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(row)
+	return tx.RowsAffected == 1, tx.Error
+}
+
+func (s *Store) rowOf(r inventory.Reservation) (*reservationRow, error) {
 	lines, err := json.Marshal(r.Lines)
 	if err != nil {
-		return false, fmt.Errorf("write lines: %w", err)
+		return nil, fmt.Errorf("write lines: %w", err)
 	}
 	now := database.At(s.now())
-	tx := s.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&reservationRow{
+	return &reservationRow{
 		OrderID: r.OrderID, Status: r.Status, Lines: string(lines), ExpiresAt: database.At(r.ExpiresAt), CreatedAt: now, UpdatedAt: now,
-	})
-	return tx.RowsAffected == 1, tx.Error
+	}, nil
 }
 
 // Reservation implements core.Store.
