@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -15,9 +14,6 @@ import (
 	"github.com/banyan-tree/banyan/modules/orders"
 	"github.com/banyan-tree/banyan/modules/pricing"
 )
-
-// ErrNumberTaken says that an order's number is not its own: one in 10^15 for each pair.
-var ErrNumberTaken = errors.New("the order's number is taken")
 
 // Place implements orders.Service. The cart is read before the transaction, as
 // it belongs to somebody else.
@@ -34,7 +30,7 @@ func (s *Service) Place(ctx context.Context, req orders.PlaceRequest) (orders.Or
 	}
 	order, err := s.placeOnce(ctx, req, basket)
 	for range 3 { // another id has another number
-		if !errors.Is(err, ErrNumberTaken) {
+		if !s.store.NumberTaken(err) {
 			break
 		}
 		order, err = s.placeOnce(ctx, req, basket)

@@ -25,8 +25,12 @@ import (
 
 // Store keeps orders. Insert, Lock and Update need the transaction that ctx carries.
 type Store interface {
-	// Insert adds an order. ErrNumberTaken when another one has its number.
+	// Insert adds an order. That another one has its number may only show with the
+	// error of the transaction.
 	Insert(ctx context.Context, o *Order) error
+	// NumberTaken tells whether a transaction failed because of the number of the order
+	// that it inserted: one in 10^15 for each pair.
+	NumberTaken(err error) bool
 	// Get reads an order. Codes: OrderNotFound.
 	Get(ctx context.Context, id string) (*Order, error)
 	// Lock reads an order that nobody else changes until the transaction ends. Codes: OrderNotFound.

@@ -19,21 +19,21 @@ type Store struct{ *database.DB }
 
 var _ core.Store = Store{}
 
-// Insert adds an order.
+// Insert adds an order. It goes with the next statement of its transaction: nothing
+// that it finds changes what is done next.
 func (s Store) Insert(ctx context.Context, o *core.Order) error {
 	r, err := rowOf(o)
 	if err != nil {
 		return fmt.Errorf("insert order %s: %w", o.ID, err)
 	}
-	err = s.Conn(ctx).Create(&r).Error
-	if errors.Is(err, gorm.ErrDuplicatedKey) { // ids do not collide, numbers can
-		return fmt.Errorf("insert order %s: %w: %w", o.ID, core.ErrNumberTaken, err)
-	}
-	if err != nil {
+	if err := s.Later(ctx).Create(&r).Error; err != nil {
 		return fmt.Errorf("insert order %s: %w", o.ID, err)
 	}
 	return nil
 }
+
+// NumberTaken implements core.Store: ids do not collide, numbers can.
+func (s Store) NumberTaken(err error) bool { return errors.Is(err, gorm.ErrDuplicatedKey) }
 
 // Get reads an order.
 func (s Store) Get(ctx context.Context, id string) (*core.Order, error) {

@@ -94,7 +94,9 @@ func TestNumbersAreUnique(t *testing.T) {
 			return s.Atomic(t.Context(), func(ctx context.Context) error { return s.Insert(ctx, o) })
 		}
 		require.NoError(t, insert(first))
-		require.ErrorIs(t, insert(second), core.ErrNumberTaken)
+		require.True(t, s.NumberTaken(insert(second)))
+		require.False(t, s.NumberTaken(nil))
+		require.False(t, s.NumberTaken(s.Insert(t.Context(), full("ada"))), "there is no transaction")
 	})
 }
 
