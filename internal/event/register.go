@@ -184,8 +184,10 @@ func (c *Consumer) Unregister(ctx context.Context) error {
 }
 
 // unknownOnly is a condition for place: of cursors that are there, those of aggregates
-// of which nothing was applied.
-var unknownOnly = []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < 0"}}
+// of which nothing was applied, and nothing waits that the cursor would step over.
+var unknownOnly = []clause.Expression{clause.Expr{SQL: `inbox_cursors.version < 0 AND NOT EXISTS (
+	SELECT 1 FROM inbox_pending AS p WHERE p.consumer = excluded.consumer AND p.topic = excluded.topic
+	AND p.aggregate_id = excluded.aggregate_id AND p.state <> 'dropped' AND p.version <= excluded.version)`}}
 
 func (c *Consumer) catchUp(ctx context.Context, o *Outbox, topics []string) error {
 	trimmed, err := o.trimmed(ctx)

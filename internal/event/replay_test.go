@@ -248,6 +248,57 @@ func TestNewConsumerIsCaughtUpFromTheLog(t *testing.T) {
 	})
 }
 
+// What a transport brings is caught up with a log that retention has shortened: an
+// event that is parked, and is in the log no more, is not stepped over.
+func TestCatchUpStepsOverNothingThatIsParked(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		b := s.instance(t)
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b.outbox = event.NewOutbox(s.source, now.Now, id.V7)
+		require.NoError(t, b.outbox.MakePartitions(ctx))
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.Version == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		b.publish(t, "a", 1)
+		b.drain(t)
+		now.Advance(40 * 24 * time.Hour)
+		require.NoError(t, b.outbox.MakePartitions(ctx))
+		b.publish(t, "a", 2)
+		b.publish(t, "b", 2) // met for the first time: it begins with what there is
+		b.drain(t)
+		_, err := b.outbox.Trim(ctx, now.Now().Add(-24*time.Hour))
+		require.NoError(t, err)
+		left, err := b.outbox.List(ctx, event.Filter{AggregateID: "a"})
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+
+		carried, err := event.NewBus(slog.New(slog.DiscardHandler), nil) // with a transport from now on
+		require.NoError(t, err)
+		carried.Source(b.outbox)
+		carried.Attend(b.consumer)
+		require.NoError(t, b.consumer.Unregister(ctx))
+		require.NoError(t, b.consumer.CatchUp(ctx, nothingKept))
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Empty(t, s.effects(t, "a"), "version 1 is parked")
+		require.Equal(t, []int64{2}, s.effects(t, "b"))
+
+		b.failing(nil)
+		n, err := b.consumer.DeadReplay(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, upTo(2), s.effects(t, "a"))
+	})
+}
+
+// nothingKept is a transport that keeps nothing.
+func nothingKept(context.Context, []string, func([]event.Envelope) error) error { return nil }
+
 func registered(t *testing.T, s shop) bool {
 	t.Helper()
 	var n int

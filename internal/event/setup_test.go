@@ -54,9 +54,15 @@ func (b *bundle) failing(fn func(m event.Meta) error) {
 
 func (s shop) instance(t testing.TB) *bundle {
 	t.Helper()
+	return s.instanceAt(t, clock.System)
+}
+
+// instanceAt is an instance whose consumer goes by a clock of its own.
+func (s shop) instanceAt(t testing.TB, now clock.Clock) *bundle {
+	t.Helper()
 	bus, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
-	b := &bundle{shop: s, bus: bus, consumer: event.NewConsumer(s.target, clock.System)}
+	b := &bundle{shop: s, bus: bus, consumer: event.NewConsumer(s.target, now)}
 	b.outbox = event.NewOutbox(s.source, clock.System, id.V7)
 	event.On(b.consumer, happened, func(ctx context.Context, m event.Meta, data counted) error {
 		b.mu.Lock()
