@@ -22,8 +22,9 @@ var ErrLogAway = errors.New("a log that it needs is not in this process")
 // logs of all sources, so that a read model can be rebuilt: empty its tables
 // first. The consumer's cursors go back to before the first of these events;
 // aggregates without such events are left alone, and so are those that have not come
-// so far: what is older waits there, or for a person. New events meanwhile wait for
-// their turn. progress, if not nil, is told how far it is. It may be repeated
+// so far: what is older waits there, or for a person. Where since is zero, those of them
+// for which nothing older waits go on with the first that the log has. New events
+// meanwhile wait for their turn. progress, if not nil, is told how far it is. It may be repeated
 // after a crash. It returns how many events were delivered. A consumer that has a
 // Rebuild is replayed into what that makes: its tables stay, and serve meanwhile.
 // It is ErrLogAway where this process has not every log that the consumer needs: from
@@ -88,8 +89,10 @@ func (b *Bus) away(c *Consumer) []string {
 
 // rewind sets cursors back to before the given events, and empties the inbox of
 // these aggregates: what waits there comes again. Cursors that stand before that
-// already stay where they are, with all that waits. An aggregate that was never met
-// begins in its middle only where these are all the events that the log has.
+// already stay where they are, with all that waits. Only where these are all the events
+// that the log has, an aggregate that was never met begins in its middle, and a known
+// one whose next events are not in the inbox either goes on there: they are nowhere,
+// unless a transport has kept them for longer than the log.
 func (c *Consumer) rewind(ctx context.Context, page []base, all bool) error {
 	err := c.db.Atomic(ctx, func(ctx context.Context) error {
 		conn := c.db.Conn(ctx)
@@ -97,19 +100,39 @@ func (c *Consumer) rewind(ctx context.Context, page []base, all bool) error {
 		if err != nil {
 			return err
 		}
-		var back []base
+		waits, err := c.waiting(conn, page)
+		if err != nil {
+			return err
+		}
+		var back, on []base
 		var aggregates []string
 		for _, p := range page {
-			if version, met := at[p.AggregateID]; met && max(version, 0) >= p.First-1 || !met && all {
-				back, aggregates = append(back, p), append(aggregates, p.AggregateID)
+			version, met := at[p.AggregateID]
+			head, some := waits[p.AggregateID]
+			switch {
+			case met && max(version, 0) >= p.First-1 || !met && all:
+				back = append(back, p)
+			case all && (!some || head >= p.First):
+				on = append(on, p)
+			default:
+				continue
+			}
+			aggregates = append(aggregates, p.AggregateID)
+		}
+		if len(back) > 0 {
+			passed := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version >= excluded.version"}}
+			if err := c.place(conn, back, passed); err != nil {
+				return err
 			}
 		}
-		if len(back) == 0 {
-			return nil
+		if len(on) > 0 {
+			before := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version < excluded.version"}}
+			if err := c.place(conn, on, before); err != nil {
+				return err
+			}
 		}
-		passed := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version >= excluded.version"}}
-		if err := c.place(conn, back, passed); err != nil {
-			return err
+		if len(aggregates) == 0 {
+			return nil
 		}
 		err = conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ? AND state <> ?",
 			c.Name(), page[0].Topic, aggregates, stateDropped).Delete(&pending{}).Error
@@ -127,18 +150,39 @@ func (c *Consumer) rewind(ctx context.Context, page []base, all bool) error {
 	return nil
 }
 
-// standing locks the cursors of the aggregates of a page, which are of one topic, and
-// gives their versions.
-func (c *Consumer) standing(conn *gorm.DB, page []base) (map[string]int64, error) {
+func aggregatesOf(page []base) []string {
 	aggregates := make([]string, len(page))
 	for i, p := range page {
 		aggregates[i] = p.AggregateID
 	}
+	return aggregates
+}
+
+// waiting gives the lowest version that waits of each aggregate of a page, which are of
+// one topic.
+func (c *Consumer) waiting(conn *gorm.DB, page []base) (map[string]int64, error) {
+	var found []gap
+	err := conn.Raw(`SELECT aggregate_id, MIN(version) AS head FROM inbox_pending
+		WHERE consumer = ? AND topic = ? AND aggregate_id IN ? AND state <> 'dropped' GROUP BY aggregate_id`,
+		c.Name(), page[0].Topic, aggregatesOf(page)).Scan(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	heads := make(map[string]int64, len(found))
+	for _, f := range found {
+		heads[f.AggregateID] = f.Head
+	}
+	return heads, nil
+}
+
+// standing locks the cursors of the aggregates of a page, which are of one topic, and
+// gives their versions.
+func (c *Consumer) standing(conn *gorm.DB, page []base) (map[string]int64, error) {
 	if c.db.Dialect() == database.Postgres { // SQLite has one writer at a time anyway
 		conn = conn.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 	}
 	var found []cursor
-	err := conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ?", c.Name(), page[0].Topic, aggregates).
+	err := conn.Where("consumer = ? AND topic = ? AND aggregate_id IN ?", c.Name(), page[0].Topic, aggregatesOf(page)).
 		Order("aggregate_id").Find(&found).Error
 	if err != nil {
 		return nil, err

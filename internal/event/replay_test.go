@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/id"
 )
@@ -95,6 +97,65 @@ func TestReplayKeepsWhatIsOlderAndParked(t *testing.T) {
 		require.NoError(t, err)
 		b.drain(t)
 		require.Equal(t, upTo(3), s.effects(t, "a"))
+	})
+}
+
+// A replay of all that there is frees an aggregate whose next versions are kept nowhere
+// any more, but not one where an older event waits for a person.
+func TestReplayGoesOnWithWhatIsLeft(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		b := s.instance(t)
+		ctx := t.Context()
+		carried, err := event.NewBus(slog.New(slog.DiscardHandler), nil)
+		require.NoError(t, err)
+		carried.Source(b.outbox)
+		carried.Attend(b.consumer)
+		b.bus = carried
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.AggregateID == "parked" && m.Version == 4 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		aggregates := []string{"lost", "quiet", "parked"}
+		for _, a := range aggregates {
+			b.publish(t, a, upTo(10)...)
+			log, err := b.outbox.List(ctx, event.Filter{AggregateID: a})
+			require.NoError(t, err)
+			for _, e := range slices.Backward(log) {
+				came := e.Version <= 3 || e.Version == 10 && a != "quiet" || e.Version == 4 && a == "parked"
+				if came {
+					require.NoError(t, b.consumer.Deliver(ctx, []event.Envelope{e.Envelope}))
+				}
+			}
+			require.Equal(t, upTo(3), s.effects(t, a))
+		}
+		require.NoError(t, s.source.Atomic(ctx, func(ctx context.Context) error { // retention has dropped all but the last
+			conn := s.source.Conn(ctx)
+			if err := conn.Exec(`DELETE FROM outbox WHERE version < 10`).Error; err != nil {
+				return err
+			}
+			return conn.Exec(`INSERT INTO outbox_trimmed (one, before) VALUES (1, ?)`, database.At(clock.System())).Error
+		}))
+		beginning := time.Unix(0, 0)
+		_, err = b.bus.Replay(ctx, "target", beginning, nil)
+		require.NoError(t, err)
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, upTo(3), s.effects(t, "lost"), "what is older may be there than the date that was asked for")
+
+		s.forgetEffects(t)
+		_, err = b.bus.Replay(ctx, "target", time.Time{}, nil)
+		require.NoError(t, err)
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, []int64{10}, s.effects(t, "lost"))
+		require.Equal(t, []int64{10}, s.effects(t, "quiet"))
+		require.Empty(t, s.effects(t, "parked"))
+		list, err := b.consumer.DeadList(ctx, 10)
+		require.NoError(t, err)
+		require.Len(t, list, 2)
+		require.Equal(t, "parked", list[0].State)
+		require.EqualValues(t, 4, list[0].Event.Version)
 	})
 }
 
