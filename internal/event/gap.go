@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -142,6 +143,9 @@ func (c *Consumer) Begin(ctx context.Context, kept Stream) error {
 	for k, head := range heads {
 		page = append(page, base{Topic: k.topic, AggregateID: k.aggregate, First: head})
 	}
+	slices.SortFunc(page, func(a, b base) int { // as cursors are stored, so that nobody deadlocks
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.AggregateID, b.AggregateID))
+	})
 	for part := range slices.Chunk(page, logPage) {
 		err := c.db.Atomic(ctx, func(ctx context.Context) error { return c.place(c.db.Conn(ctx), part, unknownOnly) })
 		if err != nil {

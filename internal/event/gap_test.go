@@ -3,11 +3,13 @@ package event_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/event"
@@ -51,5 +53,31 @@ func TestBeginStepsOverNothingThatCameMeanwhile(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, b.consumer.RetryDue(ctx))
 		require.Equal(t, upTo(2), s.effects(t, "a"))
+	})
+}
+
+// Cursors are locked in one order, or two instances wait for each other.
+func TestBeginLocksCursorsInOrder(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b := s.elsewhere(t, now.Now)
+		var all []event.Envelope
+		var want []string
+		for i := range 50 {
+			aggregate := fmt.Sprintf("a%02d", i)
+			all, want = append(all, envelopes(aggregate, 2)...), append(want, aggregate)
+		}
+		require.NoError(t, b.consumer.Deliver(ctx, all))
+		now.Advance(2 * time.Minute)
+		var placed []string
+		require.NoError(t, s.target.Conn(ctx).Callback().Create().Before("gorm:create").Register("placed", func(g *gorm.DB) {
+			rows := g.Statement.ReflectValue
+			for i := range rows.Len() {
+				placed = append(placed, rows.Index(i).FieldByName("AggregateID").String())
+			}
+		}))
+		require.NoError(t, b.consumer.Begin(ctx, nothingKept))
+		require.Equal(t, want, placed)
 	})
 }
