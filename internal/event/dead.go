@@ -133,7 +133,9 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 		if err != nil {
 			return err
 		}
-		cur.advance(p.Version)
+		if err := c.pass(conn, cur, p.Version); err != nil {
+			return err
+		}
 		if err := all.store(ctx, conn); err != nil {
 			return err
 		}
@@ -143,5 +145,27 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 		return fmt.Errorf("drop a dead letter of %s: %w", c.Name(), err)
 	}
 	raise(c.wake)
+	return nil
+}
+
+// pass moves a cursor past a version that was dropped just now, and past what was
+// dropped before and follows it: since a replay has set the cursor back, nobody else
+// comes by there.
+func (c *Consumer) pass(conn *gorm.DB, cur *cursor, version int64) error {
+	cur.advance(version)
+	var ahead []int64
+	err := conn.Model(&pending{}).
+		Where("consumer = ? AND topic = ? AND aggregate_id = ? AND version > ? AND state = ?",
+			c.Name(), cur.Topic, cur.AggregateID, version, stateDropped).
+		Order("version").Pluck("version", &ahead).Error
+	if err != nil {
+		return err
+	}
+	for _, v := range ahead {
+		if !cur.next(v) {
+			return nil
+		}
+		cur.advance(v)
+	}
 	return nil
 }

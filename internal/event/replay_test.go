@@ -216,6 +216,24 @@ func TestReplayLeavesOutWhatWasDropped(t *testing.T) {
 		b.drain(t)
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "a"))
 		require.Equal(t, []int64{1, 3, 4}, s.effects(t, "late"))
+
+		// What stands before it now fails, and is given up too.
+		b.consumer.MaxAttempts = 1
+		b.failing(func(m event.Meta) error {
+			if m.Version == 1 {
+				return errors.New("never again")
+			}
+			return nil
+		})
+		s.forgetEffects(t)
+		_, err = b.bus.Replay(ctx, "target", time.Time{}, nil)
+		require.NoError(t, err)
+		dead, err = b.consumer.DeadList(ctx, 10)
+		require.NoError(t, err)
+		require.Equal(t, "parked", dead[0].State)
+		require.NoError(t, b.consumer.DeadDrop(ctx, dead[0].Event.ID, "the customer agreed"))
+		b.drain(t)
+		require.Equal(t, []int64{3, 4}, s.effects(t, dead[0].Event.AggregateID))
 	})
 }
 
