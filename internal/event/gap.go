@@ -20,7 +20,11 @@ type gap struct {
 	Version     int64 // of the cursor
 }
 
-func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, error) {
+// gaps gives aggregates of which events have waited for patience, or as long as
+// beginning where the aggregate was never met and its log is in another process.
+func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration) ([]gap, error) {
+	here := slices.DeleteFunc(slices.Clone(c.topics), func(t string) bool { return c.carried && c.logOf(t) == nil })
+	now := c.now()
 	var found []gap
 	err := c.db.Conn(ctx).Raw(`SELECT p.topic, p.aggregate_id, MIN(p.version) AS head, c.version AS version
 		FROM inbox_pending AS p
@@ -28,8 +32,9 @@ func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, err
 		WHERE p.consumer = ? AND p.state <> 'dropped'
 		GROUP BY p.topic, p.aggregate_id, c.version
 		HAVING MIN(p.version) > CASE WHEN c.version < 0 THEN 1 ELSE c.version + 1 END AND MIN(p.first_seen) <= ?
+			AND (MIN(p.first_seen) <= ? OR c.version >= 0 OR p.topic IN ?)
 		ORDER BY p.topic, p.aggregate_id LIMIT ?`,
-		c.Name(), database.At(c.now().Add(-patience)), headsAtOnce).Scan(&found).Error
+		c.Name(), database.At(now.Add(-patience)), database.At(now.Add(-beginning)), here, headsAtOnce).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("look for gaps of %s: %w", c.Name(), err)
 	}
@@ -42,7 +47,7 @@ func (c *Consumer) gaps(ctx context.Context, patience time.Duration) ([]gap, err
 // aggregate that the consumer never met or after a crash that took cursors of events
 // without effect, it goes on with what is left.
 func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration) error {
-	found, err := c.gaps(ctx, patience)
+	found, err := c.gaps(ctx, patience, patience)
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,18 @@ const (
 	// long as a gap: who publishes it may have lost its connection.
 	patienceElsewhere = 12
 	strangersAtOnce   = 10_000
+
+	// LongestRest is how long a transport rests at most between two calls of Begin.
+	LongestRest = 5 * time.Minute
+	// beginTakes is for Begin itself: who rests so long had half a minute's work or more.
+	beginTakes = 2 * time.Minute
 )
+
+// settling is how long it may take until it is decided with which version an aggregate
+// begins whose log is in another process: only then somebody waits in vain.
+func (c *Consumer) settling() time.Duration {
+	return patienceElsewhere*c.GapPatience + LongestRest + beginTakes
+}
 
 // Begin lets aggregates of which the consumer never applied anything begin with the
 // first version that waits, where their log is in another process and what the

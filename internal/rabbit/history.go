@@ -43,7 +43,7 @@ func (c *consumption) streams(s *session) event.Stream {
 // as long as that took.
 const (
 	lookEvery = 5 * time.Second
-	longRest  = 5 * time.Minute
+	longRest  = event.LongestRest
 )
 
 // look catches the consumer up, until the session ends, with topics that another

@@ -1,0 +1,57 @@
+package event_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/banyan-tree/banyan/internal/audit"
+	"github.com/banyan-tree/banyan/internal/clock"
+)
+
+// gaps are the aggregates that the audit complains of.
+func (b *bundle) gaps(t *testing.T) (found []string) {
+	t.Helper()
+	checks := b.bus.Checks()
+	i := slices.IndexFunc(checks, func(c audit.Check) bool { return c.Rule == "events.no_gap" })
+	_, err := checks[i].Run(t.Context(), func(subject, _ string) { found = append(found, subject) })
+	require.NoError(t, err)
+	return found
+}
+
+// Of an aggregate that was never met, and whose log is in another process, an earlier
+// event may come for minutes; the others are looked for at once.
+func TestAuditWaitsUntilBeginningsAreDecided(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b := s.elsewhere(t, now.Now)
+		require.NoError(t, b.consumer.Deliver(ctx, append(envelopes("known", 1, 3), envelopes("new", 3)...)))
+		require.Empty(t, b.gaps(t))
+		now.Advance(11 * time.Second)
+		require.Equal(t, []string{"source.thing known"}, b.gaps(t))
+		now.Advance(5 * time.Minute)
+		require.Equal(t, []string{"source.thing known"}, b.gaps(t))
+		now.Advance(5 * time.Minute)
+		require.Equal(t, []string{"source.thing known", "source.thing new"}, b.gaps(t))
+	})
+}
+
+// Where the log is at hand, and where no transport brings events, nothing is waited for.
+func TestAuditSeesGapsSoonWhereTheLogIs(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b := s.instanceAt(t, now.Now)
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("new", 3)))
+		now.Advance(11 * time.Second)
+		require.Equal(t, []string{"source.thing new"}, b.gaps(t))
+
+		carried := s.elsewhere(t, now.Now)
+		require.Empty(t, carried.gaps(t))
+		carried.bus.Source(carried.outbox)
+		require.Equal(t, []string{"source.thing new"}, carried.gaps(t))
+	})
+}
