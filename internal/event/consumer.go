@@ -55,7 +55,7 @@ type Consumer struct {
 	later   putOff
 
 	beginning sync.Mutex
-	awaited   map[key]int64 // events that wait for an earlier one that the transport has kept
+	awaited   map[key]awaiting // events that wait for an earlier one that the transport has kept
 
 	claiming sync.Mutex
 	failed   []claim // of attempts that came to nothing, to be given back
@@ -66,7 +66,7 @@ func NewConsumer(db *database.DB, now clock.Clock) *Consumer {
 	return &Consumer{
 		MaxAttempts: 10, Deadline: 30 * time.Second, GapPatience: 5 * time.Second,
 		db: db, now: now, handlers: map[string][]handler{}, many: map[string][]manyHandler{}, wake: make(chan struct{}, 1),
-		awaited: map[key]int64{}, log: slog.New(slog.DiscardHandler),
+		awaited: map[key]awaiting{}, log: slog.New(slog.DiscardHandler),
 	}
 }
 

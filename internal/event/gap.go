@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -120,6 +121,16 @@ const (
 	beginTakes = 2 * time.Minute
 )
 
+// awaiting is a version that waits for an earlier one which the transport had kept.
+type awaiting struct {
+	head  int64
+	since time.Time // the look that found it
+}
+
+// askAgain is how long such a find holds: what was kept then may be dropped since, and
+// to ask is to read all that is kept.
+const askAgain = time.Hour
+
 // settling is how long it may take until it is decided with which version an aggregate
 // begins whose log is in another process: only then somebody waits in vain.
 func (c *Consumer) settling() time.Duration {
@@ -147,7 +158,7 @@ func (c *Consumer) Begin(ctx context.Context, kept Stream) error {
 		for _, e := range page {
 			if head, waits := heads[e.key()]; waits && e.Version < head {
 				delete(heads, e.key())
-				c.awaited[e.key()] = head // it may lie among the dead letters
+				c.awaited[e.key()] = awaiting{head, c.now()} // it may lie among the dead letters
 			}
 		}
 		return nil
@@ -178,7 +189,7 @@ func (c *Consumer) Begin(ctx context.Context, kept Stream) error {
 
 // strangers gives aggregates whose log is in another process, of which nothing was
 // applied, and the lowest version that has waited for an earlier one for long. Those
-// of which an earlier one was found are left out.
+// of which an earlier one was found a while ago are left out.
 func (c *Consumer) strangers(ctx context.Context) (map[key]int64, error) {
 	var elsewhere []string
 	for _, t := range c.topics {
@@ -201,10 +212,11 @@ func (c *Consumer) strangers(ctx context.Context) (map[key]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for aggregates that %s never met: %w", c.Name(), err)
 	}
+	maps.DeleteFunc(c.awaited, func(_ key, a awaiting) bool { return c.now().Sub(a.since) >= askAgain })
 	heads := map[key]int64{}
 	for _, g := range found {
 		k := key{g.Topic, g.AggregateID}
-		if c.awaited[k] != g.Head {
+		if c.awaited[k].head != g.Head {
 			heads[k] = g.Head
 		}
 	}

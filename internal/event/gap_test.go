@@ -81,3 +81,36 @@ func TestBeginLocksCursorsInOrder(t *testing.T) {
 		require.Equal(t, want, placed)
 	})
 }
+
+// What the transport had kept may be gone later, and never have come.
+func TestBeginAsksAgainWhatWasKept(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b := s.elsewhere(t, now.Now)
+		require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 3)))
+		kept, asked := envelopes("a", 1), 0
+		begin := func() int {
+			before := asked
+			require.NoError(t, b.consumer.Begin(ctx, func(_ context.Context, _ []string, fn func([]event.Envelope) error) error {
+				asked++
+				return fn(kept)
+			}))
+			require.NoError(t, b.consumer.RetryDue(ctx))
+			return asked - before
+		}
+		now.Advance(2 * time.Minute)
+		require.Equal(t, 1, begin())
+		now.Advance(30 * time.Minute)
+		require.Zero(t, begin(), "it lies among the dead letters")
+		now.Advance(time.Hour)
+		require.Equal(t, 1, begin(), "perhaps no longer")
+		require.Empty(t, s.effects(t, "a"))
+		kept = nil
+		now.Advance(30 * time.Minute)
+		require.Zero(t, begin())
+		now.Advance(time.Hour)
+		require.Equal(t, 1, begin())
+		require.Equal(t, []int64{3}, s.effects(t, "a"))
+	})
+}
