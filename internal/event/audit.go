@@ -67,7 +67,7 @@ func (b *Bus) auditParked(ctx context.Context, report func(subject, detail strin
 
 func (b *Bus) auditGaps(ctx context.Context, report func(subject, detail string)) (examined int, err error) {
 	for _, c := range b.consumers {
-		found, err := c.gaps(ctx, underWay, c.settling())
+		found, err := c.gaps(ctx, underWay, c.settling(), key{})
 		if err != nil {
 			return examined, err
 		}

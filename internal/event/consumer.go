@@ -50,6 +50,7 @@ type Consumer struct {
 	carried  bool        // by a transport
 	bus      *Bus        // that attends to it, where it is carried
 	missed   atomic.Bool // an event came before its turn, although its log is at hand
+	looked   key         // the last aggregate whose gap was looked at, by whoever attends
 
 	putting sync.Mutex
 	later   putOff

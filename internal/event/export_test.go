@@ -9,6 +9,9 @@ func (c *Consumer) PutOff() { c.putOffFrom(true) }
 // PutOffMost is how many events wait at most.
 const PutOffMost = putOffMost
 
+// HeadsAtOnce is how many gaps are looked at in one go.
+const HeadsAtOnce = headsAtOnce
+
 // RetryDue makes one attempt at what is due.
 func (c *Consumer) RetryDue(ctx context.Context) error {
 	_, err := c.retryDue(ctx)

@@ -22,8 +22,9 @@ type gap struct {
 }
 
 // gaps gives aggregates of which events have waited for patience, or as long as
-// beginning where the aggregate was never met and its log is in another process.
-func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration) ([]gap, error) {
+// beginning where the aggregate was never met and its log is in another process. Those
+// that stand behind after come first: a page may be full of gaps that nobody can close.
+func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration, after key) ([]gap, error) {
 	here := slices.DeleteFunc(slices.Clone(c.topics), func(t string) bool { return c.carried && c.logOf(t) == nil })
 	now := c.now()
 	var found []gap
@@ -34,8 +35,10 @@ func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration) 
 		GROUP BY p.topic, p.aggregate_id, c.version
 		HAVING MIN(p.version) > CASE WHEN c.version < 0 THEN 1 ELSE c.version + 1 END AND MIN(p.first_seen) <= ?
 			AND (MIN(p.first_seen) <= ? OR c.version >= 0 OR p.topic IN ?)
-		ORDER BY p.topic, p.aggregate_id LIMIT ?`,
-		c.Name(), database.At(now.Add(-patience)), database.At(now.Add(-beginning)), here, headsAtOnce).Scan(&found).Error
+		ORDER BY CASE WHEN p.topic > ? OR p.topic = ? AND p.aggregate_id > ? THEN 0 ELSE 1 END,
+			p.topic, p.aggregate_id LIMIT ?`,
+		c.Name(), database.At(now.Add(-patience)), database.At(now.Add(-beginning)), here,
+		after.topic, after.topic, after.aggregate, headsAtOnce).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("look for gaps of %s: %w", c.Name(), err)
 	}
@@ -48,11 +51,12 @@ func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration) 
 // aggregate that the consumer never met or after a crash that took cursors of events
 // without effect, it goes on with what is left.
 func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration) error {
-	found, err := c.gaps(ctx, patience, patience)
+	found, err := c.gaps(ctx, patience, patience, c.looked)
 	if err != nil {
 		return err
 	}
 	for _, g := range found {
+		c.looked = key{g.Topic, g.AggregateID}
 		for _, r := range b.sources {
 			if err := c.closeGap(ctx, r.outbox, g); err != nil {
 				return fmt.Errorf("close a gap of %s in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)

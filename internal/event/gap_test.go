@@ -114,3 +114,30 @@ func TestBeginAsksAgainWhatWasKept(t *testing.T) {
 		require.Equal(t, []int64{3}, s.effects(t, "a"))
 	})
 }
+
+// However many gaps nobody can close, those are found that can be closed.
+func TestGapsThatStayHideNoOther(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		b := s.instance(t)
+		b.consumer.GapPatience = 10 * time.Millisecond
+		require.NoError(t, b.consumer.Register(ctx, b.consumer.Topics()))
+		var all []event.Envelope
+		for i := range 3 * event.HeadsAtOnce {
+			all = append(all, envelopes(fmt.Sprintf("a%03d", i), 2)...) // no log has the first
+		}
+		require.NoError(t, b.consumer.Deliver(ctx, all))
+		old, err := event.NewBus(slog.New(slog.DiscardHandler), nil) // does not know the consumer
+		require.NoError(t, err)
+		old.Source(b.outbox)
+		b.publish(t, "b", 1)
+		require.NoError(t, old.Drain(ctx))
+		b.publish(t, "b", 2)
+		b.drain(t)
+		require.Empty(t, s.effects(t, "b"))
+		b.start(t)
+		require.Eventually(t, func() bool { return len(s.effects(t, "b")) == 2 }, time.Minute, 10*time.Millisecond)
+		require.Equal(t, upTo(2), s.effects(t, "b"))
+		require.Empty(t, s.effects(t, "a000"))
+	})
+}
