@@ -18,6 +18,7 @@ type Reader struct {
 	digits  int
 	group   *group // being read; nil: none
 	missing int    // commas of the row that broke off within a quote: they come with its next lines
+	torn    bool   // a row was no CSV, and no whole one has come since: what is short may be its text
 	ready   []result
 	seed    maphash.Seed
 	seen    map[uint64]struct{}
@@ -78,14 +79,14 @@ func (r *Reader) step() {
 		r.broken(bad, false)
 		return
 	}
-	r.missing = 0
+	r.missing, r.torn = 0, false
 	handle := strings.ToLower(row.get(colHandle))
 	switch {
 	case handle == "":
 		if strings.Join(rec.fields, "") != "" { // a row of commas is as good as a blank line
 			r.ready = append(r.ready, result{err: &Refusal{Line: rec.line, Reason: "the row has no Handle"}})
 		}
-	case r.group != nil && r.group.product.Handle == handle:
+	case r.group != nil && r.group.product.Handle == handle && !(r.group.text && row.get(colTitle) != ""):
 		r.group.add(row)
 	default:
 		r.open(handle, rec.line, row)
@@ -124,12 +125,16 @@ const longestHandle = 255 // letters
 // broken refuses the product that a broken row belongs to. A piece of the row above,
 // which was broken too, is what looks like no handle, or is too short for a row
 // while commas of that one are missing: text may begin with a word and a comma. torn
-// says that the row is no CSV, so that its other lines may come as rows.
+// says that the row is no CSV, so that its other lines may come as rows. Their text
+// can have more commas than the row lacks, so only what is surely a row uses its
+// Handle up: a good product may come with what a line of text begins with.
 func (r *Reader) broken(bad *badRecord, torn bool) {
 	handle := r.guess(bad.raw)
 	commas := strings.Count(bad.raw, ",")
 	short := r.header.count - 1 - commas
 	piece := r.missing > 0 && short > 0
+	text := r.torn && short > 0
+	r.torn = torn || text
 	switch {
 	case piece:
 		r.missing -= commas
@@ -147,8 +152,10 @@ func (r *Reader) broken(bad *badRecord, torn bool) {
 		return
 	}
 	r.close()
-	r.seen[maphash.String(r.seed, handle)] = struct{}{}
-	r.group = &group{product: Product{Handle: handle, Line: bad.line}}
+	if !text && (torn || short <= 0) {
+		r.seen[maphash.String(r.seed, handle)] = struct{}{}
+	}
+	r.group = &group{product: Product{Handle: handle, Line: bad.line}, text: text && !torn}
 	r.group.refuse(bad.line, "the row %s", bad.reason)
 }
 

@@ -246,6 +246,33 @@ func TestPiecesOfABrokenRow(t *testing.T) {
 	}
 }
 
+// A line of text that begins like a row costs no other product: there may be a good
+// one with the handle that it seems to have.
+func TestTextOfABrokenRowIsNoProduct(t *testing.T) {
+	t.Parallel()
+	const (
+		row  = ",V,T,a,true,Size,Small,,,,,1,1,,,,,,\n"
+		good = "g,G,<p>g</p>" + row
+		mug  = "mug,Mug,<p>mug</p>" + row
+	)
+	commas := strings.Repeat("Soft, warm, light\n", 9) // as many as the row lacks
+	for name, in := range map[string]string{
+		"words":                "q,Q,\"<p class=\"x\">\n" + commas + "Mug, plate and bowl\n</p>\"" + row + good + mug,
+		"and it comes at once": "q,Q,\"<p class=\"x\">\n" + commas + "Mug, plate and bowl\n</p>\"" + row + mug,
+		"words with a quote":   "q,Q,\"<p class=\"x\">\n" + commas + "Mug, plate and <b class=\"x\">bowl</b>\n</p>\"" + row + good + mug,
+		"in the last column":   "q,Q,,V,T,a,true,Size,Small,,,,,1,1,,,,,,\"a \"b\"\nMug, plate and \"bowl\"\"\n" + good + mug,
+		"no quotes at all":     "q,Q,<p>\nMug, plate and bowl\n</p>" + row + good + mug,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			products, refused := read(t, strings.NewReader(head+in))
+			require.NotEmpty(t, refused)
+			require.NotEmpty(t, products, refused)
+			require.Equal(t, "mug", products[len(products)-1].Handle, refused)
+		})
+	}
+}
+
 func TestVariants(t *testing.T) {
 	t.Parallel()
 	in := head +
