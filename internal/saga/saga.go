@@ -65,7 +65,7 @@ type Step[S any] struct {
 	// UndoAttempts of Undo, before the saga is parked; 20 unless set. Those that find
 	// nobody there (KindUnavailable, KindDeadline) do not count for a day.
 	UndoAttempts int
-	Checkpoint   bool // write progress after Do: for a step that is dear to repeat
+	Checkpoint   bool // write progress after Do: for a step that is dear to repeat, or that Fail must know of
 }
 
 // Definition is a saga over state S, which is stored as JSON.

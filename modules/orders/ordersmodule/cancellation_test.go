@@ -10,6 +10,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/saga"
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/modules/inventory"
 	"github.com/banyan-tree/banyan/modules/orders"
@@ -108,6 +109,47 @@ func TestCancelEndsWhatIsNeverSent(t *testing.T) {
 	require.NoError(t, err)
 	b.becomes(order.ID, orders.Cancelled)
 	require.Equal(t, orders.CancelRequested, b.get(order.ID).Reason)
+	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
+}
+
+// An operator who ends a cancellation between its steps leaves no order that is
+// confirmed and never sent: that the shipment was stopped is on record by then.
+func TestCancelEndedByAnOperatorAfterTheStop(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testenv.SQLite(t, "test"))
+	req := orderstest.Request(b.buyer(2), "tok_visa")
+	req.PromoCode = orderstest.Free
+	order, err := b.Service.Place(orderstest.As(req.UserID), req)
+	require.NoError(t, err)
+	b.becomes(order.ID, orders.Confirmed)
+	reached, release := make(chan struct{}), make(chan struct{})
+	reach := sync.OnceFunc(func() { close(reached) })
+	b.shop.Before(func(method, _ string) error {
+		if method == "pricing.release_quote" {
+			reach()
+			<-release
+		}
+		return nil
+	})
+	var cancelling sync.WaitGroup
+	cancelling.Go(func() {
+		if _, err := b.Service.Cancel(orderstest.As(req.UserID), orders.CancelRequest{OrderID: order.ID}); err != nil {
+			t.Errorf("cancel: %v", err)
+		}
+	})
+	<-reached
+	under, err := b.Sagas.List(t.Context(), saga.Filter{Name: "orders.cancellation"})
+	require.NoError(t, err)
+	require.Len(t, under, 1)
+	require.NoError(t, b.Sagas.Compensate(t.Context(), under[0].ID))
+	close(release)
+	b.late.Store(int64(time.Minute)) // the attempt that was under way is over
+	require.Eventually(t, func() bool {
+		got, err := b.Sagas.Show(t.Context(), under[0].ID)
+		return err == nil && got.Status == saga.Compensated
+	}, patience, 5*time.Millisecond)
+	require.Equal(t, orders.Cancelled, b.get(order.ID).Status)
+	cancelling.Wait()
 	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
 }
 

@@ -25,12 +25,13 @@ type Cancellation struct {
 }
 
 // cancellation asks as long as shipping does not answer: once shipping may have
-// stopped the shipment, a confirmed order would never be sent.
+// stopped the shipment, a confirmed order would never be sent. That it has is written
+// at once: an operator who ends the saga would have the order kept otherwise.
 func (s *Service) cancellation() saga.Definition[Cancellation] {
 	return saga.Definition[Cancellation]{
 		Name: "orders.cancellation",
 		Steps: []saga.Step[Cancellation]{
-			{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent},
+			{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent, Checkpoint: true},
 			{Name: "give the promotion back", Do: s.freePromotion, Attempts: persistent},
 		},
 		Finish:  s.cancelStopped,
