@@ -160,6 +160,8 @@ func TestRateLimitOfManyUsersOfOneAddress(t *testing.T) {
 	require.Equal(t, 429, w.Code)
 	require.Contains(t, w.Body.String(), "rate_limit.exceeded")
 	require.NotEmpty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, "0", w.Header().Get("RateLimit-Remaining"), "the user's own bucket has some left, and they help nobody")
+	require.Equal(t, w.Header().Get("Retry-After"), w.Header().Get("RateLimit-Reset"))
 	require.Equal(t, 200, ask("2.2.2.2", "one more").Code)
 	require.Equal(t, 200, do(s.Handler(), "/api/v1/things/1", func(r *http.Request) { r.RemoteAddr = "1.1.1.1:1" }).Code, "who has no token has a limit of their own")
 }

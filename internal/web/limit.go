@@ -83,8 +83,9 @@ func (l *limiter) count(ctx context.Context, h http.Header) error {
 	if all.Allow() {
 		return nil
 	}
-	return RateLimited.Errorf("too many requests from your address: slow down").
-		WithDetail(comeBack, seconds(math.Max((1-max(all.Tokens(), 0))/(crowd*l.cfg.PerSecond), 1)))
+	after := seconds(math.Max((1-max(all.Tokens(), 0))/(crowd*l.cfg.PerSecond), 1))
+	h["Ratelimit-Remaining"], h["Ratelimit-Reset"] = []string{"0"}, []string{after} // what the client has left helps it nothing
+	return RateLimited.Errorf("too many requests from your address: slow down").WithDetail(comeBack, after)
 }
 
 // bucket is that of a client, which gets so many times the limit.
