@@ -102,8 +102,9 @@ func (s *Server) admitted(ctx context.Context, e *endpoint) (inside context.Cont
 	return nil, nil, overloaded(err)
 }
 
-// largeBodies is how many bodies that are larger than ahead are read at a time: a
-// quarter of the places of one class, so that slow ones leave the others free.
+// largeBodies is how many bodies that are larger than ahead are read at a time, of
+// the staff and of everybody else: a quarter of the places of one class each, so that
+// slow ones leave the others free.
 func (a Admission) largeBodies() int { return max(1, cmp.Or(a.InFlight, 64)/4) }
 
 // mostSending is how many bytes of answers may be on their way to clients without

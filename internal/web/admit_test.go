@@ -90,6 +90,26 @@ func TestSlowLargeBodiesHoldFewPlaces(t *testing.T) {
 	s.Do(http.MethodPost, "/api/v1/buy", large+`{"sku":"d","quantity":1}`).Require(http.StatusOK)
 }
 
+// Whoever is nobody's staff keeps no large body of the staff's waiting: it costs
+// nothing to send one slowly, with or without an account.
+func TestSlowLargeBodiesLeaveStaffTheirs(t *testing.T) {
+	t.Parallel()
+	nothing := func(context.Context, bodyIn) (web.Reply[struct{}], error) { return web.OK(struct{}{}), nil }
+	s := webtest.New(t, func(r *web.Router) {
+		web.Handle(r, web.Route{Method: http.MethodPost, Path: "/buy", Summary: "Buys.", Access: web.Public}, nothing)
+		web.Handle(r, web.Route{Method: http.MethodPost, Path: "/pay", Summary: "Pays.", Access: web.User}, nothing)
+		web.Handle(r, web.Route{Method: http.MethodPut, Path: "/goods", Summary: "Sells.", Access: web.Staff}, nothing)
+		web.Handle(r, web.Route{Method: http.MethodPut, Path: "/rules", Summary: "Rules.", Access: web.Admin}, nothing)
+	}, onePlace, func(c *web.Config) { c.Admission.InFlight = 4 })
+	large := strings.Repeat(" ", 100<<10)
+	body := large + `{"sku":"b","quantity":1}`
+	slow := drip(t, s, large)
+	s.Do(http.MethodPost, "/api/v1/pay", body, webtest.As("user:u")).RequireCode(http.StatusServiceUnavailable, "server.overloaded")
+	s.Do(http.MethodPut, "/api/v1/goods", body, webtest.As("staff")).Require(http.StatusOK)
+	s.Do(http.MethodPut, "/api/v1/rules", body, webtest.As("admin")).Require(http.StatusOK)
+	require.Equal(t, http.StatusOK, slow.end(`{"sku":"a","quantity":1}`))
+}
+
 // Who does not take the answer is at no work either.
 func TestSlowReadersHoldNoPlace(t *testing.T) {
 	t.Parallel()

@@ -49,13 +49,17 @@ func (s *Server) readAhead(e *endpoint, r *http.Request) ([]byte, error) {
 }
 
 // readRest reads what is left of a large body. Codes: Malformed, TooLarge, TooSlow, Overloaded.
-func (s *Server) readRest(r *http.Request, start []byte) ([]byte, error) {
+func (s *Server) readRest(e *endpoint, r *http.Request, start []byte) ([]byte, error) {
 	if len(start) <= ahead {
 		return start, nil
 	}
+	large := s.large
+	if e.Access == Staff || e.Access == Admin {
+		large = s.ofStaff
+	}
 	select {
-	case s.large <- struct{}{}:
-		defer func() { <-s.large }()
+	case large <- struct{}{}:
+		defer func() { <-large }()
 	default:
 		return nil, overloaded(errManyLarge)
 	}
@@ -84,7 +88,7 @@ func (s *Server) receive(r *http.Request, from io.Reader) ([]byte, error) {
 
 // readBody reads and parses a JSON body that begins with start. Codes: Malformed,
 // TooLarge, TooSlow, Overloaded.
-func (s *Server) readBody(r *http.Request, start []byte) (raw []byte, body any, err error) {
+func (s *Server) readBody(e *endpoint, r *http.Request, start []byte) (raw []byte, body any, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, nil, fault.Malformed.Errorf("the body must be JSON: send Content-Type: application/json")
@@ -92,7 +96,7 @@ func (s *Server) readBody(r *http.Request, start []byte) (raw []byte, body any, 
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, nil, malformed("header/Content-Encoding", "must be left out: send the body as it is, not compressed")
 	}
-	if raw, err = s.readRest(r, start); err != nil {
+	if raw, err = s.readRest(e, r, start); err != nil {
 		return nil, nil, err
 	}
 	body, err = parseJSON(raw)

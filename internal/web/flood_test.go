@@ -31,11 +31,12 @@ type floodIn struct {
 
 // read reads a body as a server does.
 func read(s *Server, r *http.Request) (raw []byte, body any, err error) {
-	start, err := s.readAhead(&endpoint{in: &binding{body: []int{0}}}, r)
+	e := &endpoint{in: &binding{body: []int{0}}}
+	start, err := s.readAhead(e, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.readBody(r, start)
+	return s.readBody(e, r, start)
 }
 
 // However much is wrong with a body, little is told, and the work grows no

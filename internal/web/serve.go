@@ -56,7 +56,7 @@ func (s *Server) serve(ctx context.Context, e *endpoint, w http.ResponseWriter, 
 			return tooLarge(s.cfg.BodyLimit)
 		}
 		var err error
-		if raw, body, err = s.readBody(r, start); err != nil {
+		if raw, body, err = s.readBody(e, r, start); err != nil {
 			return err
 		}
 	}

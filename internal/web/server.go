@@ -30,7 +30,8 @@ type Server struct {
 	errs      []error
 	limiter   *limiter
 	gates     map[class]*resilience.Gate // none: everything is let in
-	large     chan struct{}              // one for each large body that is being read
+	large     chan struct{}              // one for each large body that is being read, but for those of
+	ofStaff   chan struct{}              // the staff, who alone have a use for such
 	sending   atomic.Int64               // bytes of answers that are being sent without a place
 	draining  atomic.Bool                // about to stop: connections are to be closed
 	metrics   *metrics
@@ -54,6 +55,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), schemas: newSchemas(), listening: make(chan struct{})}
 	s.limiter = newLimiter(s.cfg.RateLimit)
 	s.large = make(chan struct{}, s.cfg.Admission.largeBodies())
+	s.ofStaff = make(chan struct{}, s.cfg.Admission.largeBodies())
 	if err := s.makeGates(); err != nil {
 		s.errs = append(s.errs, err)
 	}
