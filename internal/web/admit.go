@@ -20,7 +20,7 @@ var Overloaded = fault.Define("server.overloaded", fault.KindUnavailable)
 // classes on its own: reads, writes, and what moves money or stock. So a rush for
 // one leaves places for the others. Plain handlers, such as health, are always let in.
 // To wait for a client is no work: a body is read before its turn, and an answer is
-// sent after it. What is large is bounded: see ahead, largeBodies and mostSending.
+// sent after it. What is large is bounded: see ahead, mostReceived, largeBodies and mostSending.
 type Admission struct {
 	Off      bool
 	InFlight int           // requests of a class at work; 64
@@ -111,6 +111,12 @@ func (a Admission) largeBodies() int { return max(1, cmp.Or(a.InFlight, 64)/4) }
 // a place. Above it an answer keeps its place until it is taken, so that clients
 // that are slow cannot fill the memory.
 const mostSending = 128 << 20
+
+// mostReceived is how many bytes of bodies may be read ahead, from the first of them
+// until their request is answered. Above it a body is refused unread, so that clients
+// that stop in the middle of theirs cannot fill the memory. Bodies that are said to be
+// small are not counted: the connections bound them, and nobody can crowd them out.
+const mostReceived = 128 << 20
 
 func overloaded(why error) error {
 	// Not all at the same time again.

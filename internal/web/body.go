@@ -25,6 +25,7 @@ var (
 
 const (
 	ahead     = 64 << 10 // bytes of a body that are read before anything is known of its sender
+	small     = 4 << 10  // bytes of a body that needs no room: as many as its connection holds anyway
 	maxDepth  = 64       // how deep objects and lists may nest in a body
 	maxValues = 50_000   // values of all kinds in a body; each costs some 100 bytes
 )
@@ -38,6 +39,25 @@ func asksInVain(r *http.Request, limit int64) bool {
 func tooLarge(limit int64) error {
 	return TooLarge.Errorf("the body is over its limit of %d bytes", limit)
 }
+
+// room is what is counted for a body until its request is answered: as much as may be
+// read of it ahead, in bytes, or nothing if it is small. Code: Overloaded.
+func (s *Server) room(e *endpoint, r *http.Request) (int64, error) {
+	size := r.ContentLength // -1: not told
+	if e.in.body == nil || size >= 0 && size <= small || asksInVain(r, s.cfg.BodyLimit) {
+		return 0, nil
+	}
+	if size < 0 || size > ahead {
+		size = ahead
+	}
+	if s.received.Add(size) > mostReceived {
+		s.received.Add(-size)
+		return 0, overloaded(errManyReceived)
+	}
+	return size, nil
+}
+
+var errManyReceived = errors.New("as much of bodies is being held as may be")
 
 // readAhead reads the start of a body, which is all of most, for a request that has
 // no place yet. Codes: Malformed, TooLarge, TooSlow.

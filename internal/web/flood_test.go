@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -111,6 +112,50 @@ func TestAnswersOnTheirWayAreBounded(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, meanwhile())
 	s.sending.Add(-mostSending)
 	require.Zero(t, s.sending.Load())
+}
+
+// However many clients stop in the middle of their bodies, what was read of these
+// fills no more than so much: above it a body is refused unread. Small ones go on.
+func TestBodiesReadAheadAreBounded(t *testing.T) {
+	t.Parallel()
+	s := New(Config{Admission: Admission{InFlight: 1, Queue: 1, Wait: time.Millisecond}})
+	var during int64
+	Handle(s.Router("/api/v1"), Route{Method: http.MethodPost, Path: "/buy", Access: Public},
+		func(context.Context, floodIn) (Reply[struct{}], error) {
+			during = s.received.Load()
+			return OK(struct{}{}), nil
+		})
+	h := s.Handler()
+	post := func(body io.Reader) int {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/buy", body)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	of := func(size int) string { return strings.Repeat(" ", size-2) + "{}" }
+	untold := func(body string) io.Reader { return struct{ io.Reader }{strings.NewReader(body)} } // of a length that is not known
+	for _, c := range []struct {
+		body io.Reader
+		held int64
+	}{
+		{strings.NewReader(of(small)), 0}, {strings.NewReader(of(small + 1)), small + 1},
+		{strings.NewReader(of(2 * ahead)), ahead}, {untold("{}"), ahead},
+	} {
+		require.Equal(t, http.StatusOK, post(c.body))
+		require.Equal(t, c.held, during)
+		require.Zero(t, s.received.Load())
+	}
+	s.received.Store(mostReceived)
+	unread := strings.NewReader(of(small + 1))
+	require.Equal(t, http.StatusServiceUnavailable, post(unread))
+	require.Equal(t, small+1, unread.Len())
+	require.Equal(t, http.StatusServiceUnavailable, post(untold("{}")))
+	require.Equal(t, http.StatusOK, post(strings.NewReader(of(small))))
+	require.Equal(t, http.StatusBadRequest, post(strings.NewReader("{")))
+	s.received.Add(-mostReceived)
+	require.Equal(t, http.StatusBadRequest, post(untold("{")), "who is refused holds nothing either")
+	require.Zero(t, s.received.Load())
 }
 
 // busyWriter does something else before it takes what it is given.

@@ -33,6 +33,7 @@ type Server struct {
 	large     chan struct{}              // one for each large body that is being read, but for those of
 	ofStaff   chan struct{}              // the staff, who alone have a use for such
 	sending   atomic.Int64               // bytes of answers that are being sent without a place
+	received  atomic.Int64               // bytes of bodies that are read ahead, or may be
 	draining  atomic.Bool                // about to stop: connections are to be closed
 	metrics   *metrics
 
@@ -134,6 +135,13 @@ func (s *Server) routes() http.Handler {
 			exchangeOf(c.Request().Context()).route = p.path
 			if err := s.hopeless(p); err != nil {
 				return err
+			}
+			held, err := s.room(p, c.Request())
+			if err != nil {
+				return err
+			}
+			if held > 0 {
+				defer s.received.Add(-held)
 			}
 			start, err := s.readAhead(p, c.Request())
 			if err != nil {
