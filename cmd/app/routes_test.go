@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +50,18 @@ func open(t *testing.T) *server {
 	s := &server{shop: shop, health: health.New(), opsAt: opsAt, stdout: t.Output()}
 	require.NoError(t, s.prepare(telemetry.Build{Version: "test"}))
 	return s
+}
+
+// The public keys are read from the database for whoever asks, so the rate limit
+// counts who does.
+func TestKeysAreLimited(t *testing.T) {
+	t.Parallel()
+	h := open(t).web.Handler()
+	for path, limit := range map[string]string{"/.well-known/jwks.json": "100", "/health/live": ""} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, limit, w.Header().Get("RateLimit-Limit"), path)
+	}
 }
 
 // The whole API, and who may use it, is on record: a change of either is seen

@@ -140,7 +140,7 @@ func (s *server) prepare(build telemetry.Build) error {
 	})
 	routes(s.web.Router("/api/v1"), s.contracts, s.log)
 	keys, discovery := identityhttp.WellKnown(s.contracts.identity, s.cfg.IssuerURL())
-	s.web.Mount("/.well-known/jwks.json", keys, web.Public)
+	s.web.Mount("/.well-known/jwks.json", s.web.Counted(keys), web.Public) // reads the database
 	s.web.Mount("/.well-known/openid-configuration", discovery, web.Public)
 	s.web.Mount("/health/live", s.health.Live(), web.Public)
 	s.web.Mount("/health/ready", s.health.Ready(), web.Public)

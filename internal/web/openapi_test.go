@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -149,4 +150,31 @@ func TestMounts(t *testing.T) {
 	bad := web.New(web.Config{})
 	bad.Mount("/x", echoPath, "")
 	require.ErrorContains(t, bad.Err(), "access")
+}
+
+// A plain handler that costs something is counted as the routes are; the others, such
+// as health, answer whoever comes.
+func TestLimitedMounts(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Verifier: webtest.Tokens{}, RateLimit: web.RateLimit{PerSecond: 0.1, Burst: 2}})
+	asked := 0
+	costly := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ })
+	s.Mount("/keys", s.Counted(costly), web.Public)
+	s.Mount("/health/live", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), web.Public)
+	ask := func(path, ip string) *httptest.ResponseRecorder {
+		return do(s.Handler(), path, func(r *http.Request) { r.RemoteAddr = ip + ":1" })
+	}
+	for range 2 {
+		require.Equal(t, 200, ask("/keys", "1.1.1.1").Code)
+	}
+	w := ask("/keys", "1.1.1.1")
+	require.Equal(t, 429, w.Code)
+	require.Contains(t, w.Body.String(), "rate_limit.exceeded")
+	require.Equal(t, "0", w.Header().Get("RateLimit-Remaining"))
+	require.NotEmpty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, 2, asked)
+	require.Equal(t, 200, ask("/keys", "2.2.2.2").Code)
+	live := ask("/health/live", "1.1.1.1")
+	require.Equal(t, 200, live.Code)
+	require.Empty(t, live.Header().Get("RateLimit-Limit"))
 }

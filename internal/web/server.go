@@ -75,12 +75,24 @@ func (s *Server) Router(base string) *Router { return &Router{server: s, base: b
 
 // Mount serves a plain handler, such as keys or health, to GET and HEAD at exactly
 // path; a path that ends in a slash takes all below it too. The rate limit does
-// not count it.
+// not count it; see Counted.
 func (s *Server) Mount(path string, h http.Handler, access Access) {
 	if !slices.Contains(accesses, access) {
 		s.errs = append(s.errs, fmt.Errorf("mount %s: access %q: say web.Public, web.User, web.Staff or web.Admin", path, access))
 	}
 	s.mounts = append(s.mounts, mount{path, access, h})
+}
+
+// Counted has the rate limit count who asks a plain handler: one whose answer costs
+// more than to write it.
+func (s *Server) Counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.limiter.count(r.Context(), w.Header()); err != nil {
+			writeProblem(w, r, err)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Err tells what is wrong with what was registered so far, nil if nothing.
