@@ -133,8 +133,8 @@ func (s *server) prepare(build telemetry.Build) error {
 	s.web = web.New(web.Config{
 		Listener: s.httpAt, ReadHeader: s.cfg.HTTP.ReadHeaderTimeout, Read: s.cfg.HTTP.ReadTimeout, Write: s.cfg.HTTP.WriteTimeout,
 		Idle: s.cfg.HTTP.IdleTimeout, Connections: s.cfg.HTTP.Connections, BodyLimit: int64(s.cfg.HTTP.BodyLimit), RateLimit: web.RateLimit{Off: !bool(s.cfg.RateLimit)},
-		Admission:      web.Admission{InFlight: s.cfg.HTTP.InFlight, Queue: s.cfg.HTTP.Queue, Wait: s.cfg.HTTP.QueueWait, Pressed: sagas(s.Sagas).pressed},
-		Drain:          s.cfg.HTTP.DrainDelay, Grace: config.Grace,
+		Admission: web.Admission{InFlight: s.cfg.HTTP.InFlight, Queue: s.cfg.HTTP.Queue, Wait: s.cfg.HTTP.QueueWait, Pressed: sagas(s.Sagas).pressed},
+		Drain:     s.cfg.HTTP.DrainDelay, Grace: config.Grace,
 		TrustedProxies: proxies, Verifier: verifier, Title: "Banyan shop", Version: build.Version,
 		Telemetry: web.Telemetry{Logger: s.log, Registerer: s.metrics, Tracer: s.tracer},
 	})
