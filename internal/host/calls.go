@@ -12,7 +12,8 @@ import (
 	"github.com/banyan-tree/banyan/internal/run"
 )
 
-// callsAtATime is how many calls of this process to one module may be under way.
+// callsAtATime is how many calls of this process to one module may be under way, apart
+// from those that only wait.
 const callsAtATime = 256
 
 // Conn makes the calling end of a module. It answers Unavailable until it is routed.

@@ -16,7 +16,7 @@ import (
 // GuardConfig says how a dependency is treated. Zero values take the defaults.
 type GuardConfig struct {
 	Name    string        // in logs and metrics: "payments.provider"
-	Places  uint          // calls at a time; 64
+	Places  uint          // calls at a time; 64. Besides, four times as many that only wait (port.Message.Waits)
 	Wait    time.Duration // for a free place; 2 s
 	Sick    uint          // sick calls among the last ones that close the way; 12
 	Last    uint          // how many last ones; 15
@@ -51,6 +51,7 @@ type Guard struct {
 	cfg     GuardConfig
 	breaker circuitbreaker.CircuitBreaker[any]
 	places  bulkhead.Bulkhead[any]
+	waits   bulkhead.Bulkhead[any] // of calls that only wait, which must not keep the others out
 	budget  *budget
 	metrics *guardMetrics
 	probing atomic.Bool  // a call is under way that tells whether it is well again
@@ -62,6 +63,7 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	cfg = cfg.withDefaults()
 	g := &Guard{cfg: cfg, budget: newBudget(cfg.Now)}
 	g.places = bulkhead.NewBuilder[any](cfg.Places).WithMaxWaitTime(cfg.Wait).Build()
+	g.waits = bulkhead.NewBuilder[any](4 * cfg.Places).WithMaxWaitTime(cfg.Wait).Build()
 	g.breaker = circuitbreaker.NewBuilder[any]().
 		// The last calls, not the last seconds: a dependency that hangs answers seldom,
 		// and would hide behind what it answered before.
@@ -113,15 +115,20 @@ func (g *Guard) State() string {
 // call's outcome that the dependency is not well; a call given up by its caller
 // says nothing.
 func Call[R any](ctx context.Context, g *Guard, repeat bool, sick func(R, error) bool, call func() (R, error)) (R, error) {
+	return callIn(ctx, g, g.places, repeat, sick, call)
+}
+
+// callIn is Call with a place in room.
+func callIn[R any](ctx context.Context, g *Guard, room bulkhead.Bulkhead[any], repeat bool, sick func(R, error) bool, call func() (R, error)) (R, error) {
 	var none R
-	probe, err := g.admit(ctx, repeat)
+	probe, err := g.admit(ctx, room, repeat)
 	if err != nil {
 		g.metrics.refused(err)
 		return none, fmt.Errorf("%s: %w", g.cfg.Name, err)
 	}
 	v := failed // unless it returns: it may panic
 	defer func() {
-		g.places.ReleasePermit()
+		room.ReleasePermit()
 		g.record(v, repeat, probe)
 	}()
 	r, err := call()
@@ -159,7 +166,7 @@ func (g *Guard) record(v verdict, repeat, probe bool) {
 	}
 }
 
-func (g *Guard) admit(ctx context.Context, repeat bool) (probe bool, err error) {
+func (g *Guard) admit(ctx context.Context, room bulkhead.Bulkhead[any], repeat bool) (probe bool, err error) {
 	if err := g.Ready(); err != nil {
 		return false, err
 	}
@@ -168,14 +175,14 @@ func (g *Guard) admit(ctx context.Context, repeat bool) (probe bool, err error) 
 	if g.breaker.IsClosed() && !g.budget.pay(repeat) {
 		return false, ErrNoBudget
 	}
-	if err := g.places.AcquirePermitWithMaxWait(ctx, g.cfg.Wait); err != nil {
+	if err := room.AcquirePermitWithMaxWait(ctx, g.cfg.Wait); err != nil {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
 		return false, ErrCrowded
 	}
 	if !g.breaker.TryAcquirePermit() {
-		g.places.ReleasePermit()
+		room.ReleasePermit()
 		return false, ErrOpen
 	}
 	probe = !g.breaker.IsClosed()

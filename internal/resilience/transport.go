@@ -55,7 +55,11 @@ func (t *transport) RoundTrip(ctx context.Context, m port.Message) (port.Message
 }
 
 func (t *transport) try(ctx context.Context, m port.Message, repeat bool) (port.Message, error) {
-	reply, err := Call(ctx, t.guard, repeat, noReply, func() (port.Message, error) { return t.next.RoundTrip(ctx, m) })
+	room := t.guard.places
+	if m.Waits {
+		room = t.guard.waits
+	}
+	reply, err := callIn(ctx, t.guard, room, repeat, noReply, func() (port.Message, error) { return t.next.RoundTrip(ctx, m) })
 	if NotMade(err) {
 		return reply, fault.Unavailable.Wrap(err, "%s cannot be asked now", m.Method)
 	}

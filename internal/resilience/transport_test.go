@@ -115,3 +115,41 @@ func TestCallsAtATimeAreBounded(t *testing.T) {
 	close(leave)
 	require.NoError(t, <-first)
 }
+
+// Calls that only wait are bounded apart from the others, and keep none of them out.
+func TestCallsThatWaitKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	inside, leave := make(chan struct{}), make(chan struct{})
+	const waiting = 4
+	w := &wire{answer: func(try int64) error {
+		if try%2 == 1 && try < 2*waiting {
+			inside <- struct{}{}
+			<-leave
+		}
+		return nil
+	}}
+	wire := guarded(t, w, resilience.GuardConfig{Places: 1, Wait: time.Millisecond})
+	late := asks("command")
+	late.Waits = true
+	answers := make(chan error, waiting)
+	for range waiting {
+		go func() { _, err := wire.RoundTrip(t.Context(), late); answers <- err }()
+		select {
+		case <-inside:
+		case err := <-answers:
+			require.NoError(t, err)
+		}
+		_, err := wire.RoundTrip(t.Context(), asks("query"))
+		require.NoError(t, err)
+	}
+	_, err := wire.RoundTrip(t.Context(), late)
+	require.ErrorIs(t, err, resilience.ErrCrowded)
+	close(leave)
+	for range waiting {
+		require.NoError(t, <-answers)
+	}
+	for range 2 * waiting { // each gave back what it took
+		_, err := wire.RoundTrip(t.Context(), late)
+		require.NoError(t, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/internal/rabbit"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/run"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
@@ -69,11 +70,24 @@ func Signer(t testing.TB) port.Signer {
 // this test and between two brokers, as between two processes.
 func Conn(t testing.TB, register func(*port.Server)) *port.Conn {
 	t.Helper()
-	return Narrow(t, rabbit.Limits{}, register)
+	conn, way := ends(t, rabbit.Limits{}, register)
+	conn.Remote(way)
+	return conn
 }
 
-// Narrow is Conn with limits at the answering end.
+// Narrow is Conn with limits at the answering end, and a guard with as many places at
+// the calling end, as a process has one (host.Over).
 func Narrow(t testing.TB, limits rabbit.Limits, register func(*port.Server)) *port.Conn {
+	t.Helper()
+	conn, way := ends(t, limits, register)
+	guard, err := resilience.NewGuard(resilience.GuardConfig{Name: "calls", Places: uint(limits.Places)})
+	require.NoError(t, err)
+	conn.Remote(resilience.Transport(way, guard))
+	return conn
+}
+
+// ends gives a conn and the way to what register serves.
+func ends(t testing.TB, limits rabbit.Limits, register func(*port.Server)) (*port.Conn, port.Transport) {
 	t.Helper()
 	url := testenv.RabbitMQ(t)
 	signer := Signer(t)
@@ -82,9 +96,7 @@ func Narrow(t testing.TB, limits rabbit.Limits, register func(*port.Server)) *po
 	there, here := New(t, url), New(t, url)
 	there.Serve(server, limits)
 	Run(t, there, here)
-	conn := port.NewConn(server.Module(), port.WithSigner(signer))
-	conn.Remote(here.To(server.Module()))
-	return conn
+	return port.NewConn(server.Module(), port.WithSigner(signer)), here.To(server.Module())
 }
 
 // Publish puts a message of whatever kind into the events' exchange.
