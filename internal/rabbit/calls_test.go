@@ -24,6 +24,7 @@ const patience = 90 * time.Second
 var (
 	look = port.Query[string, string]("shop.look", port.Deadline(patience))
 	buy  = port.Command[string, string]("shop.buy", port.Deadline(patience), port.Key(func(s string) string { return s }))
+	stay = port.Query[string, string]("shop.stay", port.Deadline(patience), port.Waits(func(string) bool { return true }))
 	wave = port.Command[string, string]("shop.wave", port.Deadline(patience)) // without a key
 )
 
@@ -131,52 +132,51 @@ func TestWorkIsBounded(t *testing.T) {
 	require.EqualValues(t, 3, s.most.Load())
 }
 
-// Whoever only waits for others gives its place to the next call, as far as the bound for
-// those who wait allows.
+// Whoever only waits for others gives its place to the next call. One for whom there is no
+// room to wait is told so, and answers without: the places are for work.
 func TestToWaitIsNoWork(t *testing.T) {
 	t.Parallel()
 	resting, open := make(chan string), make(chan struct{})
 	conn := rabbittest.Narrow(t, rabbit.Limits{Places: 1, Prefetch: 10, Resting: 2}, func(s *port.Server) {
-		look.Handle(s, func(ctx context.Context, what string) (string, error) {
-			if what != "soon" {
-				resilience.Rest(ctx)
-				resting <- what
-				<-open
+		stay.Handle(s, func(ctx context.Context, what string) (string, error) {
+			if !resilience.Rest(ctx) {
+				return "no room", nil
 			}
+			resting <- what
+			<-open
 			return what, nil
 		})
+		look.Handle(s, func(_ context.Context, what string) (string, error) { return what, nil })
 	})
-	var callers sync.WaitGroup
-	defer callers.Wait()
-	wait := func() {
-		callers.Go(func() {
-			if _, err := look.Call(t.Context(), conn, "later"); err != nil {
-				t.Error(err)
-			}
-		})
-		<-resting
-	}
-	release := sync.OnceFunc(func() { close(open) })
-	defer release()
-	for range 2 {
-		wait()
-		for range 3 {
+	soon := func(n int) {
+		for range n {
 			said, err := look.Call(t.Context(), conn, "soon")
 			require.NoError(t, err)
 			require.Equal(t, "soon", said)
 		}
 	}
-	wait() // one too many: it keeps the only place
-	late, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := look.Call(late, conn, "soon")
-	require.ErrorIs(t, err, fault.DeadlineExceeded)
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	release := sync.OnceFunc(func() { close(open) })
+	defer release()
+	for range 2 {
+		callers.Go(func() {
+			if said, err := stay.Call(t.Context(), conn, "later"); err != nil || said != "later" {
+				t.Error(said, err)
+			}
+		})
+		<-resting
+		soon(3)
+	}
+	for range 3 { // too many
+		said, err := stay.Call(t.Context(), conn, "later")
+		require.NoError(t, err)
+		require.Equal(t, "no room", said)
+	}
+	soon(3)
 	release()
 	callers.Wait()
-	for range 10 { // all places are there again, and no more than those
-		_, err = look.Call(t.Context(), conn, "soon")
-		require.NoError(t, err)
-	}
+	soon(10) // all places are there again
 }
 
 func TestExpiredWorkIsDroppedUnopened(t *testing.T) {

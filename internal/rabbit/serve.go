@@ -22,7 +22,7 @@ import (
 type Limits struct {
 	Places   int // calls at work at a time, in this process; 64
 	Prefetch int // calls taken from the queue and not acknowledged; 256
-	Resting  int // besides both, calls that only wait for others (resilience.Rest); as many as Prefetch
+	Resting  int // besides both, calls that only wait for others (resilience.Rest); as many as Prefetch. More do not wait
 }
 
 // served is a module of this process as the broker reaches it.
@@ -128,12 +128,14 @@ func (c *crew) grow(ctx context.Context) {
 func (c *crew) answer(ctx context.Context, d *amqp.Delivery, m port.Message) (holds bool) {
 	s := c.served
 	holds = true
-	inside, over := resilience.Resting(ctx, func() {
+	inside, over := resilience.Resting(ctx, func() bool {
 		select {
 		case s.rests <- struct{}{}:
 			holds = false
 			c.grow(ctx)
-		default: // so many wait that this one has to do it in its place
+			return true
+		default:
+			return false
 		}
 	})
 	s.answer(inside, d, m, c.acks)

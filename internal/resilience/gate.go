@@ -37,7 +37,7 @@ const hurry = 10
 // https://queue.acm.org/detail.cfm?id=2839461 (controlled delay, adaptive LIFO)
 type Gate struct {
 	cfg  GateConfig
-	give func() // leave
+	give func() bool // leave
 	shed *prometheus.CounterVec
 
 	mu     sync.Mutex
@@ -50,7 +50,7 @@ type Gate struct {
 func NewGate(cfg GateConfig) (*Gate, error) {
 	cfg.Places, cfg.Queue, cfg.Wait = orElse(cfg.Places, 64), orElse(cfg.Queue, 1024), orElse(cfg.Wait, 3*time.Second)
 	g := &Gate{cfg: cfg}
-	g.give = g.leave
+	g.give = func() bool { g.leave(); return true }
 	var err error
 	if cfg.Metrics != nil {
 		err = g.register(cfg.Metrics)
@@ -103,30 +103,35 @@ func (g *Gate) Enter(ctx context.Context) (inside context.Context, leave func(),
 		return nil, nil, err
 	}
 	p := &place{give: g.give}
-	return context.WithValue(ctx, placeKey{}, p), p.leave, nil
+	return context.WithValue(ctx, placeKey{}, p), func() { p.leave() }, nil
 }
 
 // place is one place, left once.
 type place struct {
-	give func()
-	left sync.Once
+	give  func() bool
+	left  sync.Once
+	rests bool
 }
 
-func (p *place) leave() { p.left.Do(p.give) }
+func (p *place) leave() bool {
+	p.left.Do(func() { p.rests = p.give() })
+	return p.rests
+}
 
 type placeKey struct{}
 
 // Rest says that what is done under ctx only waits for others from now on. Its
-// place goes to the next.
-func Rest(ctx context.Context) {
-	if p, ok := ctx.Value(placeKey{}).(*place); ok {
-		p.leave()
-	}
+// place goes to the next. It is false where there is no room for one more who waits:
+// who can do without should, because it would wait in its place.
+func Rest(ctx context.Context) bool {
+	p, ok := ctx.Value(placeKey{}).(*place)
+	return !ok || p.leave()
 }
 
 // Resting is for places of another kind than a Gate's: the first Rest with the context
-// that it gives calls give. After over, which waits for a give that is under way, none does.
-func Resting(ctx context.Context, give func()) (inside context.Context, over func()) {
+// that it gives calls give, which tells whether there was room. After over, which waits
+// for a give that is under way, none does.
+func Resting(ctx context.Context, give func() bool) (inside context.Context, over func()) {
 	p := &place{give: give}
 	return context.WithValue(ctx, placeKey{}, p), func() { p.left.Do(func() {}) }
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
+	"github.com/banyan-tree/banyan/internal/resilience"
 	"github.com/banyan-tree/banyan/internal/telemetry"
 	"github.com/banyan-tree/banyan/internal/testenv"
 )
@@ -42,6 +43,22 @@ func TestCompletes(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, families, 4)
 	})
+}
+
+// For whom there is no room to wait, it is told at once how far it is.
+func TestNobodyWaitsInAPlaceOfWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testenv.SQLite(t, "test"))
+	e := w.engine() // nobody serves: waiting would take for ever
+	s := Register(e, w.definition())
+	start(t, w, s, "1")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	inside, over := resilience.Resting(ctx, func() bool { return false })
+	defer over()
+	status, err := e.Wait(inside, "1")
+	require.NoError(t, err)
+	require.Equal(t, Running, status)
 }
 
 func TestNothingRunsWithoutTheCommit(t *testing.T) {

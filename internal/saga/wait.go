@@ -14,11 +14,14 @@ const waitPoll = 250 * time.Millisecond
 
 // Wait returns once the saga has ended or is parked, with its status; where ctx
 // ends first, with ctx's error and the last known status. A saga that ends in this
-// process while somebody waits is not looked up at all. After Hurry it returns at
-// once. Whoever waits does no work: its place (resilience.Rest) goes to the next.
+// process while somebody waits is not looked up at all. Whoever waits does no work: its
+// place (resilience.Rest) goes to the next. After Hurry, and where there is no room for one
+// more who waits, it returns at once.
 // Codes: NotFound.
 func (e *Engine) Wait(ctx context.Context, id string) (Status, error) {
-	resilience.Rest(ctx)
+	if !resilience.Rest(ctx) {
+		return e.status(ctx, id)
+	}
 	status := Running
 	for {
 		left, here := e.subscribe(id)
