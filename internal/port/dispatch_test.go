@@ -179,6 +179,8 @@ func TestWaits(t *testing.T) {
 	_, err := read.Call(t.Context(), c, "late")
 	require.NoError(t, err)
 	require.False(t, sent.Waits)
+	require.True(t, wait.Spec().Waiting())
+	require.False(t, read.Spec().Waiting())
 }
 
 type roundTrip func(context.Context, port.Message) (port.Message, error)

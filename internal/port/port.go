@@ -45,6 +45,9 @@ func (s Spec) Method() string { _, m, _ := strings.Cut(s.Name, "."); return m }
 // Keyed tells whether the method derives a natural key from its request.
 func (s Spec) Keyed() bool { return s.key != nil }
 
+// Waiting tells whether there are requests whose answer is waited for (see Waits).
+func (s Spec) Waiting() bool { return s.waits != nil }
+
 // Method is one method of a contract. Declare it once, as a package variable.
 type Method[Req, Rep any] struct {
 	info    *info

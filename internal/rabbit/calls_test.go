@@ -132,6 +132,29 @@ func TestWorkIsBounded(t *testing.T) {
 	require.EqualValues(t, 3, s.most.Load())
 }
 
+// What a process cannot do soon it leaves in the queue, for others: where no call waits
+// for others, all but Prefetch and one a place.
+func TestWhatCannotBeDoneIsLeftToOthers(t *testing.T) {
+	t.Parallel()
+	url, s := testenv.RabbitMQ(t), newShop()
+	there, here := rabbittest.New(t, url), rabbittest.New(t, url)
+	there.Serve(s.server(t), rabbit.Limits{Places: 1, Prefetch: 3})
+	rabbittest.Run(t, there, here)
+	c := client(t, here)
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	defer close(s.block)
+	for i := range 10 {
+		callers.Go(func() {
+			if _, err := look.Call(t.Context(), c, fmt.Sprint("wait", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-s.at
+	require.Eventually(t, func() bool { return rabbittest.Lying(t, url, rabbit.CallQueue("shop")) == 10-(3+1) }, patience, 5*time.Millisecond)
+}
+
 // Whoever only waits for others gives its place to the next call. One for whom there is no
 // room to wait is told so, and answers without: the places are for work.
 func TestToWaitIsNoWork(t *testing.T) {

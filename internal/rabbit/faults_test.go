@@ -146,6 +146,49 @@ func TestCutDuringACommand(t *testing.T) {
 	require.NoError(t, <-answer)
 }
 
+// Commands that came again wait for those who began them, and keep nobody out.
+func TestToOutlastIsNoWork(t *testing.T) {
+	t.Parallel()
+	const begun = 3
+	url := testenv.RabbitMQ(t)
+	wire := rabbittest.NewWire(t, url)
+	here, there := rabbittest.New(t, url), rabbittest.New(t, wire.URL)
+	at, over := make(chan string, 100), make(chan struct{})
+	var known sync.Map
+	srv := port.NewServer("shop", port.WithSigner(rabbittest.Signer(t)))
+	buy.Handle(srv, func(_ context.Context, what string) (string, error) {
+		if _, again := known.LoadOrStore(what, true); again {
+			select {
+			case <-over:
+			default:
+				return "", idempotency.InFlight.Errorf("the first is still at work")
+			}
+		}
+		at <- what
+		<-over
+		return what, nil
+	})
+	look.Handle(srv, func(_ context.Context, what string) (string, error) { return what, nil })
+	there.Serve(srv, rabbit.Limits{Places: begun + 1}) // who began them is at work still
+	rabbittest.Run(t, here, there)
+	finish := sync.OnceFunc(func() { close(over) })
+	t.Cleanup(finish)
+	answers := make(chan error, begun)
+	c := client(t, here)
+	for i := range begun {
+		go func() { _, err := buy.Call(t.Context(), c, fmt.Sprint("fig", i)); answers <- err }()
+		<-at
+	}
+	wire.Cut(t)
+	said, err := look.Call(t.Context(), c, "soon") // comes after them
+	require.NoError(t, err)
+	require.Equal(t, "soon", said)
+	finish()
+	for range begun {
+		require.NoError(t, <-answers)
+	}
+}
+
 // Calls while the connections of both ends are cut: each gets its own answer or an
 // error, soon; who repeats is served in the end; and what has no key is never done
 // a second time for one message.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,11 @@ import (
 // Limits says how much of a module is done at a time. Zero values take the defaults.
 type Limits struct {
 	Places   int // calls at work at a time, in this process; 64
-	Prefetch int // calls taken from the queue and not acknowledged; 256
-	Resting  int // besides both, calls that only wait for others (resilience.Rest); as many as Prefetch. More do not wait
+	Prefetch int // calls taken from the queue and not acknowledged, at work or not yet; 256
+	// Resting is how many calls, besides both, only wait for others (resilience.Rest). As many
+	// as Prefetch where a method of the module waits (port.Waits); more do not wait. Elsewhere
+	// as many as Places: a command that came again waits for who began it.
+	Resting int
 }
 
 // served is a module of this process as the broker reaches it.
@@ -39,10 +43,15 @@ type served struct {
 	ch *amqp.Channel // of the present session
 }
 
-// Serve answers calls to the server's module. Call it before the tasks run.
+// Serve answers calls to the server's module. Call it when the server has all its methods,
+// and before the tasks run.
 func (b *Broker) Serve(s *port.Server, l Limits) {
 	l.Places, l.Prefetch = orElse(l.Places, 64), orElse(l.Prefetch, 256)
-	l.Resting = orElse(l.Resting, l.Prefetch)
+	rest := l.Places
+	if slices.ContainsFunc(s.Methods(), func(m port.Described) bool { return m.Spec().Waiting() }) {
+		rest = l.Prefetch
+	}
+	l.Resting = orElse(l.Resting, rest)
 	b.served = append(b.served, &served{
 		broker: b, server: s, queue: CallQueue(s.Module()), limits: l, places: make(chan struct{}, l.Places),
 		rests: make(chan struct{}, l.Resting), took: b.cfg.Metrics.answered(s.Module()),
@@ -211,8 +220,13 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 }
 
 // outlast waits for a command to be over that came again because its session ended:
-// whoever began it is still at work, and the caller asked once.
+// whoever began it is still at work, and the caller asked once. That is no work, so its
+// place goes to the next. Where it turns out that whoever began it has died it is done here
+// after all, beside the places; so few rest where no method waits.
 func (s *served) outlast(ctx context.Context, m port.Message, reply port.Message, deadline time.Time) port.Message {
+	if reply.Header[port.HeaderFault] == idempotency.InFlight.Name() {
+		resilience.Rest(ctx)
+	}
 	limited, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for pause := firstPause; reply.Header[port.HeaderFault] == idempotency.InFlight.Name(); pause = min(2*pause, time.Second) {
