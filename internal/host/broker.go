@@ -68,12 +68,19 @@ func (h *Host) BrokerOf(module string) *rabbit.Broker {
 // own gives the modules that have users of their own, in a fixed order.
 func (h *Host) own() []string { return slices.Sorted(maps.Keys(h.brokers)) }
 
-// openWithout is how long a start waits for the broker.
+// openWithout is how long a start waits for a broker that lets nobody in.
 const openWithout = 10 * time.Second
 
 // brokerTasks are the connections of the process, then those of its modules. A broker
-// that is away is waited for a while, by all of them together.
+// that is away is waited for a while.
 func (h *Host) brokerTasks() []run.Task {
+	return patient(h.connections(), openWithout, func(ctx context.Context) {
+		h.Log.WarnContext(ctx, "opening without RabbitMQ: events wait in the outbox, and calls to other processes fail, until it can be reached; see amqp.url",
+			"broker", h.Broker.Address(), "waited", openWithout)
+	})
+}
+
+func (h *Host) connections() []run.Task {
 	tasks := h.Broker.Tasks()
 	for _, module := range h.own() {
 		for _, t := range h.brokers[module].Tasks() {
@@ -81,23 +88,31 @@ func (h *Host) brokerTasks() []run.Task {
 			tasks = append(tasks, t)
 		}
 	}
+	return tasks
+}
+
+// patient makes the tasks count as ready when one of them has been waited for in vain for as
+// long as limit says. It tells of that once, and the others are not waited for either.
+// Whatever is ready in time shows that the broker is only slow.
+func patient(tasks []run.Task, limit time.Duration, tell func(ctx context.Context)) []run.Task {
 	var until time.Time
 	told := false
 	for i, t := range tasks { // they are asked one after the other
 		tasks[i].Ready = func(ctx context.Context) error {
 			if until.IsZero() {
-				until = time.Now().Add(openWithout)
+				until = time.Now().Add(limit)
 			}
 			limited, cancel := context.WithDeadline(ctx, until)
 			defer cancel()
 			err := t.Ready(limited)
-			if err == nil || ctx.Err() != nil || limited.Err() == nil {
+			switch {
+			case err == nil && !told:
+				until = time.Time{} // the next one has time of its own
+			case err == nil || ctx.Err() != nil || limited.Err() == nil:
 				return err
-			}
-			if !told {
+			case !told:
 				told = true
-				h.Log.WarnContext(ctx, "opening without RabbitMQ: events wait in the outbox, and calls to other processes fail, until it can be reached; see amqp.url",
-					"broker", h.Broker.Address(), "waited", openWithout)
+				tell(ctx)
 			}
 			return nil
 		}
