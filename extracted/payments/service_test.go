@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,12 +119,38 @@ type process struct {
 	ops    string // its ops address, host:port
 	env    []string
 	cmd    *exec.Cmd
-	out    bytes.Buffer
+	out    output
 	exited chan struct{}
+}
+
+// output is what a process says, read while it does.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // start runs the service and waits until it is ready. It ends with the test.
 func (p *place) start(t *testing.T) *process {
+	t.Helper()
+	s := p.launch(t, p.broker)
+	s.opens(t)
+	return s
+}
+
+// launch runs the service, with the address of its broker. It ends with the test.
+func (p *place) launch(t *testing.T, broker string) *process {
 	t.Helper()
 	s := &process{ops: fmt.Sprintf("127.0.0.1:%d", testenv.Port(t)), exited: make(chan struct{})}
 	for _, v := range os.Environ() {
@@ -131,7 +158,7 @@ func (p *place) start(t *testing.T) *process {
 			s.env = append(s.env, v)
 		}
 	}
-	s.env = append(s.env, "BANYAN_DATABASE_URL="+p.url, "BANYAN_DATABASE_POOL=8", "BANYAN_AMQP_URL="+p.broker, "BANYAN_PORTS_SIGNING_KEY="+signingKey,
+	s.env = append(s.env, "BANYAN_DATABASE_URL="+p.url, "BANYAN_DATABASE_POOL=8", "BANYAN_AMQP_URL="+broker, "BANYAN_PORTS_SIGNING_KEY="+signingKey,
 		"BANYAN_PAYMENTS_PROVIDER_URL="+p.provider.URL, "BANYAN_PAYMENTS_API_KEY=key", "BANYAN_PAYMENTS_WEBHOOK_SECRET=whsec",
 		"BANYAN_OPS_ADDR="+s.ops, "BANYAN_LOG_LEVEL=warn")
 	s.cmd = exec.Command(binary)
@@ -150,6 +177,12 @@ func (p *place) start(t *testing.T) *process {
 			t.Logf("log of the service:\n%s", &s.out)
 		}
 	})
+	return s
+}
+
+// opens waits until the service is ready.
+func (s *process) opens(t *testing.T) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		select {
 		case <-s.exited:
@@ -159,7 +192,6 @@ func (p *place) start(t *testing.T) *process {
 		status, _ := s.get("/health/ready")
 		return status == http.StatusOK
 	}, patience, 20*time.Millisecond, "the service is not ready")
-	return s
 }
 
 // get gives status and body; 0 where nobody answers.
@@ -338,6 +370,39 @@ func TestServiceStopsWell(t *testing.T) {
 	code, out = s.run("check")
 	require.Equal(t, 1, code, out)
 	require.Contains(t, out, "does not run")
+}
+
+// A service that nobody can reach is not ready, and says why not; it is once it can be
+// reached. Meanwhile it does its own work, and stops when it is told to.
+func TestAServiceIsReadyWhenItCanBeReached(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	wire := rabbittest.NewWire(t, p.broker)
+	wire.Down()
+	stranger, err := url.Parse(p.broker)
+	require.NoError(t, err)
+	stranger.User = url.UserPassword(stranger.User.Username(), "not-the-password")
+	away, refused := p.launch(t, wire.URL), p.launch(t, stranger.String())
+	for s, why := range map[*process]string{away: "connection refused", refused: "username or password not allowed"} {
+		var line string
+		require.Eventually(t, func() bool {
+			line = regexp.MustCompile(`(?m)^.*opening without RabbitMQ.*$`).FindString(s.out.String())
+			return line != ""
+		}, patience, 20*time.Millisecond, "it does not go on")
+		require.Contains(t, line, why)
+		require.NotContains(t, line, "not-the-password")
+		status, body := s.get("/health/ready")
+		require.Equal(t, http.StatusServiceUnavailable, status, body)
+		code, out := s.run("check")
+		require.Equal(t, 1, code, out)
+		require.Contains(t, out, "it is not ready")
+		status, body = s.get("/health/live")
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	require.Zero(t, refused.stop(t))
+	wire.Up(t)
+	away.opens(t)
+	paymentstest.MustAuthorize(t, p.service)
 }
 
 // The service audits what nobody else can: its payments against the provider's ledger.

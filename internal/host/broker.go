@@ -74,9 +74,9 @@ const openWithout = 10 * time.Second
 // brokerTasks are the connections of the process, then those of its modules. A broker
 // that is away is waited for a while.
 func (h *Host) brokerTasks() []run.Task {
-	return patient(h.connections(), openWithout, func(ctx context.Context) {
+	return patient(h.connections(), openWithout, func(ctx context.Context, why error) {
 		h.Log.WarnContext(ctx, "opening without RabbitMQ: events wait in the outbox, and calls to other processes fail, until it can be reached; see amqp.url",
-			"broker", h.Broker.Address(), "waited", openWithout)
+			"broker", h.Broker.Address(), "waited", openWithout, "error", why)
 	})
 }
 
@@ -91,10 +91,27 @@ func (h *Host) connections() []run.Task {
 	return tasks
 }
 
+// reached is ready when the broker has let in all connections of this process, however long
+// that takes. It is the last task of a process that nobody reaches but by the broker.
+func (h *Host) reached() run.Task {
+	return run.Task{
+		Name: "reached by rabbitmq",
+		Ready: func(ctx context.Context) error {
+			for _, t := range h.connections() {
+				if err := t.Ready(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Run: func(ctx context.Context) error { <-ctx.Done(); return nil },
+	}
+}
+
 // patient makes the tasks count as ready when one of them has been waited for in vain for as
 // long as limit says. It tells of that once, and the others are not waited for either.
 // Whatever is ready in time shows that the broker is only slow.
-func patient(tasks []run.Task, limit time.Duration, tell func(ctx context.Context)) []run.Task {
+func patient(tasks []run.Task, limit time.Duration, tell func(ctx context.Context, why error)) []run.Task {
 	var until time.Time
 	told := false
 	for i, t := range tasks { // they are asked one after the other
@@ -112,7 +129,7 @@ func patient(tasks []run.Task, limit time.Duration, tell func(ctx context.Contex
 				return err
 			case !told:
 				told = true
-				tell(ctx)
+				tell(ctx, err)
 			}
 			return nil
 		}

@@ -46,7 +46,7 @@ func TestOnlyABrokerThatIsAwayIsNotWaitedFor(t *testing.T) {
 					}})
 				}
 				told, began := 0, time.Now()
-				for _, task := range patient(tasks, limit, func(context.Context) { told++ }) {
+				for _, task := range patient(tasks, limit, func(context.Context, error) { told++ }) {
 					require.NoError(t, task.Ready(t.Context()))
 				}
 				require.Equal(t, c.waited, time.Since(began))
@@ -61,6 +61,6 @@ func TestAStopEndsTheWaitForTheBroker(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	waits := run.Task{Ready: func(ctx context.Context) error { stop(); <-ctx.Done(); return ctx.Err() }}
-	opens := patient([]run.Task{waits}, time.Hour, func(context.Context) { t.Error("it opens") })
+	opens := patient([]run.Task{waits}, time.Hour, func(context.Context, error) { t.Error("it opens") })
 	require.ErrorIs(t, opens[0].Ready(ctx), context.Canceled)
 }

@@ -176,6 +176,7 @@ func (s Service) serve(ctx context.Context, cfg config.Config, stdout, stderr io
 	}}
 	group.Add(Listener("ops", HTTPServer(cfg, log, Ops(h.Metrics, checks)), at))
 	group.Add(h.Tasks...)
+	group.Add(h.reached()) // it does its own work while the broker is away, and is of use to nobody else
 	return group.Run(ctx)
 }
 

@@ -3,6 +3,7 @@ package rabbit_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,27 @@ func TestNoBrokerIsKnownSoon(t *testing.T) {
 	require.ErrorIs(t, err, fault.Unavailable)
 	require.ErrorIs(t, err, rabbit.ErrNotConnected)
 	require.NoError(t, ctx.Err())
+}
+
+// Whoever waits for a broker in vain is told why.
+func TestWhyThereIsNoSession(t *testing.T) {
+	t.Parallel()
+	b := rabbittest.New(t, "amqp://nobody:nothing@127.0.0.1:1/")
+	ctx, stop := context.WithCancel(t.Context())
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer stop()
+	out := b.Tasks()[0]
+	sessions.Go(func() { _ = out.Run(ctx) })
+	var err error
+	require.Eventually(t, func() bool {
+		limited, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		err = out.Ready(limited)
+		require.ErrorIs(t, err, rabbit.ErrNotConnected)
+		return strings.Contains(err.Error(), "connection refused")
+	}, patience, time.Millisecond)
+	require.NotContains(t, err.Error(), "nothing")
 }
 
 func TestWorkIsBounded(t *testing.T) {

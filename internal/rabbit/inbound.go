@@ -3,6 +3,7 @@ package rabbit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -57,7 +58,8 @@ func (b *Broker) listen(ctx context.Context, s *session) error {
 	return nil
 }
 
-// Tasks are the two connections. Who waits for their readiness finds its queues bound.
+// Tasks are the two connections. Who waits for their readiness finds its queues bound,
+// or is told why there was no session until ctx ended.
 // Sink waits for that too, so who does not want to wait for a broker that is away can
 // go on without it.
 func (b *Broker) Tasks() []run.Task {
@@ -66,7 +68,7 @@ func (b *Broker) Tasks() []run.Task {
 		Run:  func(ctx context.Context) error { return b.keep(ctx, "out", b.publishing) },
 		Ready: func(ctx context.Context) error {
 			_, err := b.out.pass(ctx, 0)
-			return err
+			return b.because(err)
 		},
 	}}
 	if b.takes() {
@@ -75,11 +77,19 @@ func (b *Broker) Tasks() []run.Task {
 			Run:  b.receive,
 			Ready: func(ctx context.Context) error {
 				_, err := b.in.pass(ctx, 0)
-				return err
+				return b.because(err)
 			},
 		})
 	}
 	return tasks
+}
+
+// because adds why to there being no session.
+func (b *Broker) because(err error) error {
+	if why := b.trouble.Load(); why != nil && errors.Is(err, ErrNotConnected) {
+		return fmt.Errorf("%w: %w", ErrNotConnected, *why)
+	}
+	return err
 }
 
 // takes tells whether anything comes to this process; who only calls has one

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -48,7 +49,8 @@ type Broker struct {
 	sources   []source
 	workers   sync.WaitGroup // whoever is at work for a message that came
 	bind      sync.Once
-	bound     chan struct{} // closed once all queues of this process were bound
+	bound     chan struct{}         // closed once all queues of this process were bound
+	trouble   atomic.Pointer[error] // why the last session ended, or was not built
 }
 
 // New makes a broker from settings. Errors: a URL that is none, certificates that

@@ -49,6 +49,9 @@ func (b *Broker) keep(ctx context.Context, role string, use func(ctx context.Con
 		if ctx.Err() != nil {
 			return nil
 		}
+		if err != nil {
+			b.trouble.Store(&err)
+		}
 		if time.Since(began) > settled {
 			pause = 0
 		}
