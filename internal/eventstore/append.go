@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 		at = database.At(head.At)
 	}
 	actor := port.PrincipalFrom(ctx).Subject
+	seal := rand.Int64() //nolint:gosec // tells appends apart, and keeps no secret
 	rows, recorded := make([]row, len(events)), make([]Recorded, len(events))
 	for i, e := range events {
 		kind, data, err := s.types.encode(e)
@@ -44,15 +46,17 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 		}
 		rows[i] = row{
 			Stream: stream, Version: head.Version + int64(i) + 1, Type: kind.name, Schema: kind.Schema(),
-			RecordedAt: at, Command: command, Nth: i, Actor: actor, Traceparent: carrier["traceparent"], Data: data,
+			RecordedAt: at, Command: command, Nth: i, Actor: actor, Traceparent: carrier["traceparent"], Data: data, Seal: seal,
 		}
-		recorded[i] = Recorded{Stream: stream, Version: rows[i].Version, At: at.Time, Command: command, Actor: actor, Event: e}
+		recorded[i] = Recorded{Stream: stream, Version: rows[i].Version, At: at.Time, Command: command, Actor: actor, Event: e, seal: seal}
 	}
 	if err := s.lock(ctx, stream); err != nil {
 		return nil, err
 	}
+	after := head.seal
 	for part := range slices.Chunk(rows, insertAtOnce) {
-		text, values := insertion(part)
+		text, values := insertion(part, after)
+		after = seal
 		err := s.db.Conn(ctx).Exec(text, values...).Error
 		lost := errors.Is(err, gorm.ErrCheckConstraintViolated)
 		if lost || errors.Is(err, gorm.ErrDuplicatedKey) {
@@ -68,26 +72,26 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 
 const (
 	insertAtOnce = 1000 // rows: below the parameter limits of the databases
-	insertRows   = `INSERT INTO stream_events (stream, version, type, schema, recorded_at, command, nth, actor, traceparent, data) VALUES `
-	insertRow    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	// A row that follows on another makes no version where that one is not there: 0 is
-	// refused by the table.
-	insertNext = `(?, COALESCE((SELECT version FROM stream_events WHERE stream = ? AND version = ?), -1) + 1, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertRows   = `INSERT INTO stream_events (stream, version, type, schema, recorded_at, command, nth, actor, traceparent, data, seal) VALUES `
+	insertRow    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// A row that follows on another makes no version where that one, with its seal, is
+	// not there: 0 is refused by the table.
+	insertNext = `(?, COALESCE((SELECT version FROM stream_events WHERE stream = ? AND version = ? AND seal = ?), -1) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertion is written by hand, as that of the outbox is: gorm would find the columns
-// of a row anew each time.
-func insertion(rows []row) (text string, values []any) {
-	values, text = make([]any, 0, 10*len(rows)+1), insertRow
+// of a row anew each time. after is the seal of what the first row follows on.
+func insertion(rows []row, after int64) (text string, values []any) {
+	values, text = make([]any, 0, 11*len(rows)+2), insertRow
 	for i, r := range rows {
 		values = append(values, r.Stream)
 		if i == 0 && r.Version > 1 {
 			text = insertNext
-			values = append(values, r.Stream, r.Version-1)
+			values = append(values, r.Stream, r.Version-1, after)
 		} else {
 			values = append(values, r.Version)
 		}
-		values = append(values, r.Type, r.Schema, r.RecordedAt, r.Command, r.Nth, r.Actor, r.Traceparent, r.Data)
+		values = append(values, r.Type, r.Schema, r.RecordedAt, r.Command, r.Nth, r.Actor, r.Traceparent, r.Data, r.Seal)
 	}
 	return insertRows + text + strings.Repeat(", "+insertRow, len(rows)-1), values
 }

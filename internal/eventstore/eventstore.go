@@ -48,6 +48,7 @@ func New(db *database.DB, types *Registry, now clock.Clock, log *slog.Logger) *S
 type Head struct {
 	Version int64     // of its last event, counted from 1
 	At      time.Time // when that was recorded
+	seal    int64     // of the append that did; Recorded.Head knows it
 }
 
 // Recorded is an event as it was recorded.
@@ -59,9 +60,12 @@ type Recorded struct {
 	Command  string    // the key of the command that caused it, empty for none
 	Actor    string    // the principal who did it, empty for nobody
 	Event    any       // a value of a registered type
+
+	seal int64 // of the append that it came with
 }
 
-func (r Recorded) head() Head { return Head{Version: r.Version, At: r.At} }
+// Head is the end of the stream as the event left it.
+func (r Recorded) Head() Head { return Head{Version: r.Version, At: r.At, seal: r.seal} }
 
 // Conflict is in the chain where somebody else was faster: the stream has grown
 // beyond the head that an append was built on, or its command has been recorded
@@ -99,6 +103,12 @@ type row struct {
 	Actor       string
 	Traceparent string
 	Data        string
+	// Seal is drawn at random for each append. It tells an event from another one that
+	// was recorded under its version: a failover of the database can lose the one, and
+	// somebody who did not have it records the other. Neither the instant nor the
+	// position would do, which can come again. 0 is what older versions of the program
+	// recorded.
+	Seal int64
 }
 
 // TableName tells gorm where events live.
@@ -111,6 +121,6 @@ func (r row) recorded(types *Registry) (Recorded, error) {
 	}
 	return Recorded{
 		Stream: r.Stream, Version: r.Version, Position: r.Position, At: r.RecordedAt.Time,
-		Command: r.Command, Actor: r.Actor, Event: e,
+		Command: r.Command, Actor: r.Actor, Event: e, seal: r.Seal,
 	}, nil
 }

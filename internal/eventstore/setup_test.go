@@ -132,8 +132,7 @@ func (b *bundle) bulk(t testing.TB, stream string, n int) {
 		require.NoError(t, b.db.Atomic(t.Context(), func(ctx context.Context) error {
 			recorded, err := b.store.Append(ctx, stream, head, "", events...)
 			if err == nil {
-				last := recorded[len(recorded)-1]
-				head = eventstore.Head{Version: last.Version, At: last.At}
+				head = recorded[len(recorded)-1].Head()
 			}
 			return err
 		}))

@@ -20,6 +20,7 @@ type snapshot struct {
 	Version    int64
 	RecordedAt database.Time
 	Data       string
+	Seal       int64 // of the last event in it
 }
 
 // TableName tells gorm where snapshots live.
@@ -39,7 +40,7 @@ func (s *Streams[S]) nearest(ctx context.Context, stream string, p span) (Loaded
 	if len(found) == 0 {
 		return Loaded[S]{}, nil
 	}
-	l := Loaded[S]{Head: Head{Version: found[0].Version, At: found[0].RecordedAt.Time}}
+	l := Loaded[S]{Head: Head{Version: found[0].Version, At: found[0].RecordedAt.Time, seal: found[0].Seal}}
 	if err := json.Unmarshal([]byte(found[0].Data), &l.State); err != nil {
 		s.store.log.WarnContext(ctx, "a snapshot cannot be read; its stream is folded from the start",
 			"module", s.store.db.Module(), "stream", stream, "version", l.Head.Version, "error", err)
@@ -71,7 +72,7 @@ func (s *Streams[S]) keep(ctx context.Context, stream string, l Loaded[S]) error
 	}
 	return s.store.db.Atomic(ctx, func(ctx context.Context) error {
 		return s.store.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&snapshot{
-			Stream: stream, Schema: s.fold.Schema, Version: l.Head.Version, RecordedAt: database.At(l.Head.At), Data: string(data),
+			Stream: stream, Schema: s.fold.Schema, Version: l.Head.Version, RecordedAt: database.At(l.Head.At), Data: string(data), Seal: l.Head.seal,
 		}).Error
 	})
 }

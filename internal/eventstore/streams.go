@@ -149,7 +149,7 @@ func (s *Streams[S]) apply(l Loaded[S], events ...Recorded) (Loaded[S], error) {
 		if err != nil {
 			return l, err
 		}
-		l = Loaded[S]{State: state, Head: e.head()}
+		l = Loaded[S]{State: state, Head: e.Head()}
 	}
 	return l, nil
 }

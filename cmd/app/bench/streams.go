@@ -244,7 +244,7 @@ func (b *bench) reading(ctx context.Context, name string, l *ledger) error {
 		err := l.db.Atomic(ctx, func(ctx context.Context) error {
 			recorded, err := l.store.Append(ctx, "long", head, "", put{"tail", int64(n)})
 			if err == nil {
-				head = eventstore.Head{Version: recorded[0].Version, At: recorded[0].At}
+				head = recorded[0].Head()
 			}
 			return err
 		})
