@@ -58,9 +58,8 @@ func (s *Store) Append(ctx context.Context, stream string, head Head, command st
 		text, values := insertion(part, after)
 		after = seal
 		err := s.db.Conn(ctx).Exec(text, values...).Error
-		lost := errors.Is(err, gorm.ErrCheckConstraintViolated)
-		if lost || errors.Is(err, gorm.ErrDuplicatedKey) {
-			return nil, &Conflict{Stream: stream, Expected: head.Version, lost: lost, cause: err}
+		if errors.Is(err, gorm.ErrCheckConstraintViolated) || errors.Is(err, gorm.ErrDuplicatedKey) {
+			return nil, &Conflict{Stream: stream, Expected: head.Version, cause: err}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("append to stream %s: %w", stream, err)

@@ -123,9 +123,6 @@ func (a action[S]) atomic(ctx context.Context, l Loaded[S], events []any) (c Cha
 func (a action[S]) record(ctx context.Context, l Loaded[S], events []any) (c Change[S], err error) {
 	s := a.streams
 	if c.Recorded, err = s.store.Append(ctx, a.stream, l.Head, a.command, events...); err != nil {
-		if conflict := (*Conflict)(nil); errors.As(err, &conflict) && conflict.lost {
-			s.cache.Invalidate(a.stream)
-		}
 		return c, err
 	}
 	if c.Loaded, err = s.apply(l, c.Recorded...); err != nil {

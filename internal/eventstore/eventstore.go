@@ -69,11 +69,11 @@ func (r Recorded) Head() Head { return Head{Version: r.Version, At: r.At, seal: 
 
 // Conflict is in the chain where somebody else was faster: the stream has grown
 // beyond the head that an append was built on, or its command has been recorded
-// before. So it is where the head was lost, as a failover of the database can do. Load the stream again and decide anew.
+// before. So it is where the head was lost, as a failover of the database can do.
+// Load the stream again and decide anew.
 type Conflict struct {
 	Stream   string
 	Expected int64 // the version that was to be built on
-	lost     bool  // it is not there: the database has lost it
 	cause    error
 }
 

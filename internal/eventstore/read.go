@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -17,7 +18,11 @@ const pageSize = 500
 // Read gives up to limit events of a stream after a version, in order.
 // Errors: ErrUnknownType, ErrNewerSchema.
 func (s *Store) Read(ctx context.Context, stream string, after int64, limit int) ([]Recorded, error) {
-	return s.page(ctx, stream, span{after: after, to: math.MaxInt64}, limit)
+	rows, err := s.page(ctx, stream, span{after: after, to: math.MaxInt64}, limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.all(rows)
 }
 
 // Recorded gives what a command recorded in a stream, nothing where it has not.
@@ -104,19 +109,36 @@ func (p span) in(q *gorm.DB) *gorm.DB {
 	return q
 }
 
-func (s *Store) page(ctx context.Context, stream string, p span, limit int) ([]Recorded, error) {
+func (s *Store) page(ctx context.Context, stream string, p span, limit int) ([]row, error) {
 	var rows []row
 	err := p.in(s.db.Conn(ctx).Where("stream = ?", stream)).Order("version").Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}
-	return s.all(rows)
+	return rows, nil
 }
 
-// each gives a part of a stream to fn, event by event.
-func (s *Store) each(ctx context.Context, stream string, p span, fn func(Recorded) error) error {
-	for {
-		page, err := s.page(ctx, stream, p, pageSize)
+// errHeadLost is in the chain where the database does not have a head that it once
+// had, or has another event in its place.
+var errHeadLost = errors.New("the database has lost the end of the stream that was built on")
+
+// each gives what follows on a head, as far as p goes, to fn, event by event. The
+// event of the head is read too: that it is there costs no round trip to know.
+// Errors: errHeadLost, before fn was called.
+func (s *Store) each(ctx context.Context, stream string, head Head, p span, fn func(Recorded) error) error {
+	for p.after = max(head.Version-1, 0); ; {
+		rows, err := s.page(ctx, stream, p, pageSize)
+		if err != nil {
+			return err
+		}
+		more := len(rows) == pageSize
+		if head.Version > 0 {
+			if len(rows) == 0 || rows[0].Version != head.Version || rows[0].Seal != head.seal {
+				return fmt.Errorf("read stream %s after version %d: %w", stream, head.Version, errHeadLost)
+			}
+			rows, head = rows[1:], Head{}
+		}
+		page, err := s.all(rows)
 		if err != nil {
 			return err
 		}
@@ -125,7 +147,7 @@ func (s *Store) each(ctx context.Context, stream string, p span, fn func(Recorde
 				return fmt.Errorf("fold version %d of stream %s: %w", e.Version, stream, err)
 			}
 		}
-		if len(page) < pageSize {
+		if !more {
 			return nil
 		}
 		p.after = page[len(page)-1].Version

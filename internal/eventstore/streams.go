@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -47,17 +48,23 @@ func Of[S any](store *Store, fold Fold[S]) *Streams[S] {
 	}
 }
 
-// Load gives the state of a stream with everything that was committed before.
+// Load gives the state of a stream with everything that was committed before, and
+// with nothing that the database has lost since.
 // Errors: ErrUnknownType, ErrNewerSchema.
 func (s *Streams[S]) Load(ctx context.Context, stream string) (Loaded[S], error) {
+	all := span{to: math.MaxInt64}
 	l, known := s.cache.GetIfPresent(stream)
-	if !known {
-		var err error
-		if l, err = s.nearest(ctx, stream, span{to: math.MaxInt64}); err != nil {
-			return l, err
-		}
+	var err error
+	if known {
+		l, err = s.onward(ctx, stream, l, all)
 	}
-	l, err := s.onward(ctx, stream, l, span{to: math.MaxInt64})
+	if errors.Is(err, errHeadLost) {
+		s.cache.Invalidate(stream)
+		known = false
+	}
+	if !known {
+		l, err = s.folded(ctx, stream, all)
+	}
 	if err == nil && l.Head.Version > 0 {
 		s.remember(ctx, stream, l)
 	}
@@ -132,8 +139,7 @@ func (s *Streams[S]) folded(ctx context.Context, stream string, p span) (Loaded[
 }
 
 func (s *Streams[S]) onward(ctx context.Context, stream string, l Loaded[S], p span) (Loaded[S], error) {
-	p.after = l.Head.Version
-	err := s.store.each(ctx, stream, p, func(e Recorded) (err error) {
+	err := s.store.each(ctx, stream, l.Head, p, func(e Recorded) (err error) {
 		l, err = s.apply(l, e)
 		return err
 	})
