@@ -94,3 +94,46 @@ func TestLostCommitsAreNotShown(t *testing.T) {
 		b.mustFill(t, "p", 1)
 	})
 }
+
+// A snapshot that is due when its events are lost is not written; and one that was
+// written is as good as none.
+func TestLostCommitsLeaveNoSnapshot(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		for _, stream := range []string{"p", "other", "q"} { // their snapshots are written in this order
+			b.mustFill(t, stream, 10)
+		}
+		b.lose(t, "p", 10)
+		b.lose(t, "other", 10)
+		_, err := instance(t, b.db, clock.System, 10).fill(t.Context(), "other", "", 10)
+		require.NoError(t, err)
+		b.run(t, b.store.Snapshots())
+		snapshots := func(stream string) int64 {
+			return b.count(t, "SELECT COUNT(*) FROM stream_snapshots WHERE stream = ?", stream)
+		}
+		require.Eventually(t, func() bool { return snapshots("q") == 1 }, patience, 10*time.Millisecond)
+		require.Zero(t, snapshots("p"))
+		require.Zero(t, snapshots("other"), "its version 10 is another one")
+		_, err = b.fill(t.Context(), "p", "", 5)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return snapshots("p") == 1 }, patience, 10*time.Millisecond, "that of the new version 10 is")
+		l, err := instance(t, b.db, clock.System, 10).purses.Load(t.Context(), "p")
+		require.NoError(t, err)
+		require.EqualValues(t, 14, l.State.Coins)
+
+		b.lose(t, "q", 10)
+		for range 2 { // from the start, and on another version 10
+			other := instance(t, b.db, clock.System, 10)
+			_, err = other.fill(t.Context(), "q", "", 5)
+			require.NoError(t, err)
+		}
+		folded, err := b.replay(t.Context(), "q")
+		require.NoError(t, err)
+		require.EqualValues(t, 19, folded.State.Coins)
+		past, err := b.purses.To(t.Context(), "q", 10)
+		require.NoError(t, err)
+		require.EqualValues(t, 14, past.State.Coins)
+		past, err = b.purses.At(t.Context(), "q", time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, folded, past)
+	})
+}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"gorm.io/gorm/clause"
-
 	"github.com/banyan-tree/banyan/internal/crashpoint"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/run"
@@ -63,6 +61,13 @@ func (s *Streams[S]) due(stream string, c Change[S]) {
 	}
 }
 
+// A snapshot is written where its last event is still there: the database may have
+// lost it since.
+const insertSnapshot = `INSERT INTO stream_snapshots (stream, schema, version, recorded_at, data, seal)
+	SELECT stream, CAST(? AS integer), version, recorded_at, CAST(? AS text), seal FROM stream_events
+	WHERE stream = ? AND version = ? AND seal = ?
+	ON CONFLICT DO NOTHING`
+
 // keep writes a snapshot.
 func (s *Streams[S]) keep(ctx context.Context, stream string, l Loaded[S]) error {
 	crashpoint.Hit(s.store.db.Module(), "before-snapshot")
@@ -71,9 +76,7 @@ func (s *Streams[S]) keep(ctx context.Context, stream string, l Loaded[S]) error
 		return fmt.Errorf("write the state of stream %s: %w", stream, err)
 	}
 	return s.store.db.Atomic(ctx, func(ctx context.Context) error {
-		return s.store.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&snapshot{
-			Stream: stream, Schema: s.fold.Schema, Version: l.Head.Version, RecordedAt: database.At(l.Head.At), Data: string(data), Seal: l.Head.seal,
-		}).Error
+		return s.store.db.Conn(ctx).Exec(insertSnapshot, s.fold.Schema, string(data), stream, l.Head.Version, l.Head.seal).Error
 	})
 }
 

@@ -253,12 +253,13 @@ func TestSnapshotsSaveTimeOnly(t *testing.T) {
 		require.Eventually(t, func() bool { return b.count(t, "SELECT COUNT(*) FROM stream_snapshots") == 2 }, patience, 10*time.Millisecond)
 		// An amount that is only in the snapshot proves that it was read.
 		b.exec(t, `UPDATE stream_snapshots SET data = '{"coins":1020}' WHERE version = 20`)
+		b.exec(t, `UPDATE stream_snapshots SET data = '{"coins":510}' WHERE version = 10`)
 		l, err := instance(t, b.db, clock.System, 10).purses.Load(t.Context(), "p")
 		require.NoError(t, err)
 		require.EqualValues(t, 1025, l.State.Coins)
 		past, err := b.purses.To(t.Context(), "p", 15)
 		require.NoError(t, err)
-		require.EqualValues(t, 15, past.State.Coins, "from the snapshot before it")
+		require.EqualValues(t, 515, past.State.Coins, "from the snapshot before it")
 
 		b.exec(t, `UPDATE stream_snapshots SET data = 'torn' WHERE version = 20`)
 		l, err = instance(t, b.db, clock.System, 10).purses.Load(t.Context(), "p")

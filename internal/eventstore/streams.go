@@ -135,7 +135,11 @@ func (s *Streams[S]) folded(ctx context.Context, stream string, p span) (Loaded[
 	if err != nil {
 		return from, err
 	}
-	return s.onward(ctx, stream, from, p)
+	l, err := s.onward(ctx, stream, from, p)
+	if errors.Is(err, errHeadLost) { // a snapshot of other events
+		return s.onward(ctx, stream, Loaded[S]{}, p)
+	}
+	return l, err
 }
 
 func (s *Streams[S]) onward(ctx context.Context, stream string, l Loaded[S], p span) (Loaded[S], error) {
