@@ -253,9 +253,12 @@ func lockSession(ctx context.Context, admin *sql.DB, module string) (release fun
 		return nil, err
 	}
 	key := lockKey("migrate " + module)
-	for {
+	for held := false; ; held = true { // by another process, when it was asked last
 		var got bool
 		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", key).Scan(&got); err != nil {
+			if held && ctx.Err() != nil {
+				err = fmt.Errorf("another process migrates: %w", err)
+			}
 			return nil, errors.Join(err, conn.Close())
 		}
 		if got {
