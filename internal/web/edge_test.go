@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -217,14 +218,20 @@ func TestASlowBodyTakesNoTimeFromItsHandler(t *testing.T) {
 // Who takes too long to send a body is told so.
 func TestBodiesThatComeTooSlowly(t *testing.T) {
 	t.Parallel()
-	s := web.New(web.Config{Addr: "127.0.0.1:0", Read: 100 * time.Millisecond})
+	// It counts from the start of the connection. What was sent and is not read by then
+	// would end it before the answer is here.
+	s := web.New(web.Config{Addr: "127.0.0.1:0", Read: 2 * time.Second})
 	web.Handle(s.Router("/api/v1"), web.Route{Method: http.MethodPost, Path: "/buy", Access: web.Public},
 		func(context.Context, bodyIn) (web.Reply[struct{}], error) { return web.OK(struct{}{}), nil })
 	addr := serving(t, s)
+	var slow []net.Conn
 	for _, spaces := range []int{0, 100 << 10} {
 		c := dial(t, addr)
 		_, err := fmt.Fprintf(c, "POST /api/v1/buy HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n{%s", strings.Repeat(" ", spaces))
 		require.NoError(t, err)
+		slow = append(slow, c)
+	}
+	for _, c := range slow {
 		answer, err := io.ReadAll(c)
 		require.NoError(t, err)
 		require.Contains(t, string(answer), "HTTP/1.1 408 Request Timeout\r\n")

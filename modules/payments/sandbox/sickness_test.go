@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -55,15 +56,22 @@ func TestHangingEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
 		b.sicken(`{"hang_seconds":300}`)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/charges", nil)
+		impatient, leave := context.WithCancel(t.Context())
+		defer leave()
+		req, err := http.NewRequestWithContext(impatient, http.MethodGet, b.url+"/charges", nil)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer key")
-		impatient := &http.Client{Timeout: 50 * time.Millisecond}
-		res, err := impatient.Do(req)
-		if err == nil {
-			_ = res.Body.Close()
-		}
-		require.Error(t, err)
+		left := make(chan error, 1)
+		go func() {
+			res, err := http.DefaultClient.Do(req)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			left <- err
+		}()
+		require.Eventually(t, func() bool { return b.attempts() == 1 }, 2*time.Minute, 5*time.Millisecond)
+		leave()
+		require.ErrorIs(t, <-left, context.Canceled)
 		b.sicken(`{"hang_seconds":1}`)
 		_, _, err = b.try(http.MethodPost, "/charges", "key", "k", anyCharge)
 		require.Error(t, err, "the connection is closed without an answer")
