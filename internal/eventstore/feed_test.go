@@ -147,12 +147,10 @@ func TestRebuildWhileOthersWriteAndRead(t *testing.T) {
 		withTotals(t, b)
 		b.bulk(t, "big", 3000)
 		var slow atomic.Bool
-		p := totals{bundle: b, apply: func(ctx context.Context, generation int64, _ []eventstore.Recorded) error {
-			if generation > 1 && slow.Load() {
-				select { // so that it is stopped in the middle
-				case <-time.After(50 * time.Millisecond):
-				case <-ctx.Done():
-				}
+		p := totals{bundle: b, apply: func(ctx context.Context, generation int64, events []eventstore.Recorded) error {
+			if start := events[0].Stream == "big" && events[0].Version == 1; generation > 1 && !start && slow.Load() {
+				<-ctx.Done() // so that it is stopped in the middle
+				return ctx.Err()
 			}
 			return nil
 		}}
