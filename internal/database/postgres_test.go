@@ -116,7 +116,7 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 			var n int
 			err := admin.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid).Scan(&n)
 			return err == nil && n == 0
-		}, 10*time.Second, 10*time.Millisecond)
+		}, patience, 10*time.Millisecond)
 	}
 
 	err = db.Atomic(ctx, func(ctx context.Context) error {

@@ -108,7 +108,7 @@ func TestPoisonIsParkedAndStopsNobodyElse(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stats, err := b.bus.Stats(ctx)
 			return err == nil && stats.Consumers[0].Parked == 2 && stats.Sources[0].Unsent == 0
-		}, 30*time.Second, 10*time.Millisecond)
+		}, 2*time.Minute, 10*time.Millisecond)
 		b.drain(t)
 		require.Equal(t, upTo(3), s.effects(t, "good"))
 		require.Equal(t, upTo(3), s.effects(t, "fine"))
@@ -268,7 +268,7 @@ func TestStartInheritsAttempts(t *testing.T) {
 func TestHangingHandlerIsGivenUp(t *testing.T) {
 	each(t, func(t *testing.T, s shop) {
 		b := s.instance(t)
-		b.consumer.MaxAttempts, b.consumer.Deadline = 1, 2*time.Second // enough for the healthy one on a busy machine
+		b.consumer.MaxAttempts, b.consumer.Deadline = 1, 10*time.Second // enough for the healthy one on a busy machine
 		release := make(chan struct{})
 		defer close(release)
 		b.failing(func(m event.Meta) error {

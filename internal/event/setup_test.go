@@ -106,7 +106,7 @@ func (b *bundle) publish(t testing.TB, aggregate string, versions ...int64) {
 
 func (b *bundle) drain(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, b.bus.Drain(ctx))
 }

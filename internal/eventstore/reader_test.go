@@ -110,7 +110,7 @@ func TestReaderSkipsNothingThatCommitsLate(t *testing.T) {
 func TestReaderSeesAllUnderLoad(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {
 		const writers, rounds = 8, 40
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 		defer cancel()
 		seen := map[string]int64{}
 		var total, waits int

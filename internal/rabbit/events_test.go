@@ -263,7 +263,7 @@ func TestPoison(t *testing.T) {
 		}
 		return nil
 	})
-	consumer, _ := l.start(t, func(c *event.Consumer) { c.MaxAttempts, c.Deadline = 2, 100*time.Millisecond })
+	consumer, _ := l.start(t, func(c *event.Consumer) { c.MaxAttempts, c.Deadline = 2, 2*time.Second })
 	conn, err := amqp.Dial(url)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

@@ -67,7 +67,7 @@ func TestCutsWhileHandlersRun(t *testing.T) {
 		defer close(stormy)
 		for i := range cuts {
 			pause(t.Context(), 200*time.Millisecond)
-			for began := time.Now(); running.Load() == 0 && time.Since(began) < 2*time.Second; { // the hard case
+			for began := time.Now(); running.Load() == 0 && time.Since(began) < patience; { // the hard case
 				pause(t.Context(), 2*time.Millisecond)
 			}
 			if running.Load() > 0 {

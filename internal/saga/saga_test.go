@@ -308,7 +308,7 @@ func TestUndoOutlastsAnOutage(t *testing.T) {
 				set("next_at", time.Now().Add(-time.Second)) // the pauses are half a minute
 				e.poke()
 				return so()
-			}, time.Minute, 10*time.Millisecond)
+			}, patience, 10*time.Millisecond)
 		}
 		undone := func(times int) func() bool { return func() bool { return w.count("undo b") >= times } }
 		start(t, w, s, "1")

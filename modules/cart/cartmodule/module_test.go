@@ -161,7 +161,7 @@ func TestIdleGuestCartsAreDropped(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := svc.Get(t.Context(), cart.GetRequest{Owner: idle})
 			return err != nil
-		}, 30*time.Second, 10*time.Millisecond)
+		}, 2*time.Minute, 10*time.Millisecond)
 		stop()
 		require.NoError(t, <-done)
 
@@ -201,7 +201,7 @@ func TestPurgePassesOverWhatIsHeld(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := b.Module.Service.Get(t.Context(), cart.GetRequest{Owner: idle})
 			return errors.Is(err, cart.UnknownToken)
-		}, 30*time.Second, 10*time.Millisecond)
+		}, 2*time.Minute, 10*time.Millisecond)
 		require.NoError(t, db.Conn(t.Context()).Raw("SELECT order_id FROM checkouts").Scan(&orders).Error)
 		require.Equal(t, []string{"o1"}, orders)
 		return nil

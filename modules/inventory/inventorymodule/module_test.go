@@ -71,7 +71,7 @@ func TestHoldsExpire(t *testing.T) {
 		go func() { _ = m.Tasks[0].Run(ctx) }()
 		require.Eventually(t, func() bool {
 			return inventorytest.MustLevel(t, m.Service, "fig").Available == 3
-		}, 30*time.Second, 20*time.Millisecond)
+		}, 2*time.Minute, 20*time.Millisecond)
 		_, err = m.Service.Commit(inventorytest.Shop(), inventory.ReservationRequest{OrderID: "o1"})
 		require.ErrorIs(t, err, inventory.ReservationExpired)
 		requireClean(t, m)

@@ -47,7 +47,7 @@ func TestOldQuotesAreForgotten(t *testing.T) {
 		require.Eventually(t, func() bool {
 			err := db.Conn(t.Context()).Table("quotes").Order("order_id").Pluck("order_id", &left).Error
 			return err == nil && len(left) <= 2
-		}, 30*time.Second, 10*time.Millisecond)
+		}, 2*time.Minute, 10*time.Millisecond)
 		require.Equal(t, []string{"used", "young"}, left)
 		_, details := audited(t, m)
 		require.Empty(t, details)
