@@ -198,6 +198,47 @@ func TestServeAndShutDown(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// Whoever is answered while the server drains is told to close the connection, also who
+// asked before: the next request on it may find nobody.
+func TestAnswersWhileDraining(t *testing.T) {
+	t.Parallel()
+	s := web.New(web.Config{Addr: "127.0.0.1:0", Drain: time.Second})
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s.Mount("/slow", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-leave
+		_, _ = w.Write([]byte("done"))
+	}), web.Public)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Task().Run(ctx) }()
+	<-s.Listening()
+	closes := func(path string) (bool, error) {
+		res, err := http.Get("http://" + s.Addr().String() + path)
+		if err != nil {
+			return false, err
+		}
+		return res.Close, res.Body.Close()
+	}
+	before, err := closes("/")
+	require.NoError(t, err)
+	require.False(t, before)
+	told := make(chan bool, 1)
+	go func() {
+		closed, err := closes("/slow")
+		told <- err == nil && closed
+	}()
+	<-entered
+	cancel()
+	require.Eventually(t, func() bool {
+		closed, err := closes("/")
+		return closed || err != nil // the drain is over, on a slow machine
+	}, patience, time.Millisecond)
+	close(leave)
+	require.True(t, <-told, "the request under way was not told")
+	require.NoError(t, <-ended)
+}
+
 // The time in which a client sends its body is its own: the handler has all of the deadline.
 func TestASlowBodyTakesNoTimeFromItsHandler(t *testing.T) {
 	t.Parallel()

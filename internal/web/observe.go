@@ -43,16 +43,13 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			h[always.name] = always.value
 		}
 
-		if s.draining.Load() {
-			h.Set("Connection", "close")
-		}
 		if len(r.TransferEncoding) > 0 {
 			// A Content-Length beside it is dropped before we see it, so what follows on
 			// this connection may be another request only for us (RFC 9112, 6.1).
 			h.Set("Connection", "close")
 		}
 
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, closing: &s.draining}
 		r.Body = http.MaxBytesReader(rec, r.Body, s.cfg.BodyLimit)
 		s.metrics.inFlight.Inc()
 		defer func() {
