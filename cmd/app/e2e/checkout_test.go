@@ -62,7 +62,9 @@ func repeats(t *testing.T, s *shoptest.Server) {
 	buyer.PutInCart(t, shoptest.Staple, 1)
 	keyed := buyer.Keyed()
 	first := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
-	require.Empty(t, first.Header.Get("Idempotency-Replayed"))
+	if !first.Again { // else the first answer was lost
+		require.Empty(t, first.Header.Get("Idempotency-Replayed"))
+	}
 	require.Equal(t, "/api/v1/orders/"+first.Text("id"), first.Header.Get("Location"))
 	again := keyed.Do(t, http.StatusAccepted, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
 	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))

@@ -39,7 +39,7 @@ func paysByWallet(t *testing.T, s *shoptest.Server) {
 	require.Equal(t, "confirmed", second.Text("status"), second.Raw)
 	shipment := s.Dispatched(t, admin, second.Text("id"))
 	require.Equal(t, shoptest.Purse{Balance: total, Available: total}, buyer.Purse(t))
-	admin.Do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/deliver", nil)
+	s.Delivered(t, admin, shipment)
 	buyer.Reaches(t, "/orders/"+second.Text("id"), "delivered")
 	require.NotEqual(t, int64(50), total%100, "take another quantity: this test does not round")
 	back := (total + 50) / 100
@@ -59,7 +59,7 @@ func paysByWallet(t *testing.T, s *shoptest.Server) {
 	other := s.Customer(t)
 	card := other.Buy(t, shoptest.Staple, 2, "tok_visa")
 	shipment = s.Dispatched(t, admin, card.Text("id"))
-	admin.Do(t, http.StatusOK, http.MethodPost, "/shipments/"+shipment+"/deliver", nil)
+	s.Delivered(t, admin, shipment)
 	shoptest.Until(t, "cashback comes", func() bool { return other.Purse(t).Balance == back })
 	s.Settles(t, shoptest.Staple, shoptest.Stock{OnHand: before.OnHand - 4})
 	s.Quiet(t)

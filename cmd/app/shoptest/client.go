@@ -74,6 +74,7 @@ type Answer struct {
 	Raw    string
 	JSON   any  // nil where the body is not JSON
 	Closes bool // the server asked to close the connection
+	Again  bool // it was asked before, and the shop said "later": of a keyed request, this may be a replay
 }
 
 // Try sends a request below /api/v1, or at the root where the path starts with
@@ -139,13 +140,43 @@ func (c Client) try(ctx context.Context, method, path string, body any) (Answer,
 	return a, err
 }
 
-// Do is Try where an answer must come, with this status.
+// Do is Try where an answer must come, with this status. "Later" is no answer yet: a
+// machine that stood still for some seconds is no failure. What may be sent twice is
+// asked again, as a client would.
 func (c Client) Do(t *testing.T, status int, method, path string, body any) Answer {
 	t.Helper()
-	a, err := c.Try(t.Context(), method, path, body)
-	require.NoError(t, err)
+	a := c.Ask(t, method, path, body, func(a Answer) bool { return a.Status == status })
 	require.Equal(t, status, a.Status, "%s %s: %s", method, path, a.Raw)
 	return a
+}
+
+// Ask gives the answer that is wanted, or the first one that asking again does not
+// change. A shop that says "later" for as long as a test is patient has said that.
+func (c Client) Ask(t *testing.T, method, path string, body any, wanted func(Answer) bool) Answer {
+	t.Helper()
+	for began, again := time.Now(), false; ; again = true {
+		a, err := c.Try(t.Context(), method, path, body)
+		require.NoError(t, err)
+		a.Again = again
+		if wanted(a) || !Later(a) || !c.mayRepeat(method) || time.Since(began) > Patience {
+			return a
+		}
+		Pause(t, 50*time.Millisecond)
+	}
+}
+
+// mayRepeat tells whether a request has the same effect when it is sent twice.
+func (c Client) mayRepeat(method string) bool {
+	return method != http.MethodPost && method != http.MethodPatch || c.headers["Idempotency-Key"] != ""
+}
+
+// Later tells whether an answer says that the request is to be sent again, or that
+// nobody knows yet what became of it. A card that could not be charged is over: what
+// was sent with its key has come to nothing.
+func Later(a Answer) bool {
+	return a.Text("code") != "payment.unavailable" && a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" ||
+		a.Status == http.StatusGatewayTimeout ||
+		a.Status == http.StatusConflict && a.Text("code") == "idempotency_key.in_flight"
 }
 
 // Get is Do for a GET that must be answered with 200. It asks again after 503
@@ -166,7 +197,8 @@ func (c Client) Get(t *testing.T, path string) (a Answer) {
 // Refused is Do where the answer must be a problem with this code.
 func (c Client) Refused(t *testing.T, status int, code, method, path string, body any) Answer {
 	t.Helper()
-	a := c.Do(t, status, method, path, body)
+	a := c.Ask(t, method, path, body, func(a Answer) bool { return a.Status == status && a.Text("code") == code })
+	require.Equal(t, status, a.Status, "%s %s: %s", method, path, a.Raw)
 	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), a.Raw)
 	require.Equal(t, code, a.Text("code"), a.Raw)
 	require.NotEmpty(t, a.Text("trace_id"), a.Raw)

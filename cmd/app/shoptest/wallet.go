@@ -34,10 +34,17 @@ func (c Client) Purse(t *testing.T) Purse {
 	return Purse{a.Number(t, "balance.amount"), a.Number(t, "available.amount")}
 }
 
-// Fund puts money into one's wallet by a card, and gives the deposit's id.
+// Fund puts money into one's wallet by a card, and gives the deposit's id. Where the
+// provider was not reached in time, it is tried anew.
 func (c Client) Fund(t *testing.T, cents int64, token string) string {
 	t.Helper()
-	return c.Keyed().Do(t, http.StatusCreated, http.MethodPost, "/wallet/deposits", DepositBody(cents, token)).Text("id")
+	var a Answer
+	Until(t, "the card is charged", func() bool {
+		a = c.Keyed().Ask(t, http.MethodPost, "/wallet/deposits", DepositBody(cents, token), Taken)
+		return a.Text("code") != "payment.unavailable"
+	})
+	require.Equal(t, http.StatusCreated, a.Status, a.Raw)
+	return a.Text("id")
 }
 
 // fund makes the deposit of a purchase that is paid from the wallet. One that

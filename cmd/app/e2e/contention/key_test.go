@@ -27,7 +27,8 @@ type keyed struct {
 type said struct {
 	shoptest.Answer
 	replayed bool
-	waits    int // answers that said "not yet"
+	waits    int  // answers that said "not yet"
+	lost     bool // one of them came instead of the answer, which was given to nobody
 }
 
 // ask sends the request until there is an answer other than "not yet".
@@ -41,6 +42,7 @@ func ask(ctx context.Context, c shoptest.Client, at []func() string, i int, k ke
 		case err != nil && ctx.Err() != nil, s.waits > 5000:
 			return s, fmt.Errorf("no answer after %d tries: %w", s.waits, err)
 		}
+		s.lost = s.lost || err != nil || a.Status == http.StatusGatewayTimeout
 		sometime(ctx, 50*time.Millisecond)
 	}
 }
@@ -66,11 +68,13 @@ func together(t *testing.T, c shoptest.Client, key string, at []func() string, o
 	return answers
 }
 
-// same demands that all got one answer, and that it was given first exactly once.
+// same demands that all got one answer, and that it was given first exactly once. On a
+// machine that stood still it may have been given to nobody: then all are repeats.
 func same(t *testing.T, status int, answers []said) shoptest.Answer {
 	t.Helper()
-	first := 0
+	first, lost := 0, false
 	for _, a := range answers {
+		lost = lost || a.lost
 		require.Equal(t, status, a.Status, a.Raw)
 		require.JSONEq(t, answers[0].Raw, a.Raw)
 		require.Equal(t, answers[0].Header.Get("Location"), a.Header.Get("Location"))
@@ -78,7 +82,8 @@ func same(t *testing.T, status int, answers []said) shoptest.Answer {
 			first++
 		}
 	}
-	require.Equal(t, 1, first, "how many repeats were not marked as such")
+	require.LessOrEqual(t, first, 1, "how many repeats were not marked as such")
+	require.True(t, first == 1 || lost, "all are marked as repeats, and no answer was lost")
 	return answers[0].Answer
 }
 
@@ -150,7 +155,9 @@ func (f fleet) otherUses(t *testing.T, c shoptest.Client, key string, place keye
 	stranger.PutInCart(t, shoptest.Staple, 1)
 	a := stranger.With("Idempotency-Key", key).Do(t, http.StatusAccepted, http.MethodPost, place.path, place.body)
 	require.NotEqual(t, o.Text("id"), a.Text("id"))
-	require.Empty(t, a.Header.Get("Idempotency-Replayed"))
+	if !a.Again { // else the first answer was lost
+		require.Empty(t, a.Header.Get("Idempotency-Replayed"))
+	}
 	require.Equal(t, "confirmed", stranger.Decided(t, a.Text("id")).Text("status"))
 }
 

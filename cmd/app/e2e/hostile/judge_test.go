@@ -34,6 +34,8 @@ func verdict(req request, res *http.Response, raw []byte) string {
 		return "the answer has no id"
 	case res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
 		return "" // too much at once is a right answer
+	case res.StatusCode == http.StatusGatewayTimeout:
+		return "" // so is too late, where it is rare: see unavailable
 	case res.StatusCode >= http.StatusInternalServerError:
 		return "the fault is said to be ours"
 	case req.refuse && res.StatusCode < http.StatusBadRequest:
@@ -153,8 +155,11 @@ func (c *tally) note(as string, req request, res *http.Response, raw []byte, err
 	}
 }
 
-// unavailable tells how many answers only said that it was too much at once.
-func (c *tally) unavailable() int { return c.statuses[http.StatusServiceUnavailable] }
+// unavailable tells how many answers only said that it was too much at once, or that
+// it took too long.
+func (c *tally) unavailable() int {
+	return c.statuses[http.StatusServiceUnavailable] + c.statuses[http.StatusGatewayTimeout]
+}
 
 func cut(s string, n int) string {
 	if len(s) > n {

@@ -15,7 +15,8 @@ import (
 // busy is a shop that decides about its one order when that is looked at for the
 // second time; one that is not late does so at once.
 type busy struct {
-	late bool
+	late  bool
+	loses bool // the first answer of a key comes too late
 
 	mu    sync.Mutex
 	first map[string]string // the answer that a key got, without the mark of a repeat
@@ -55,6 +56,10 @@ func (b *busy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		b.looks, b.state = 0, becomes
 		b.first[key] = body
+		if b.loses {
+			w.WriteHeader(http.StatusGatewayTimeout)
+			return
+		}
 	}
 	if prefer := r.Header.Get("Prefer"); prefer != "" {
 		w.Header().Set("Preference-Applied", prefer)
@@ -69,11 +74,11 @@ func (b *busy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // The answer of a shop that is late stays what it was, for whoever repeats the key.
-// The story must be the same.
+// One that is too late is lost, and had by a repeat. The story must be the same.
 func TestLateDecisions(t *testing.T) {
 	t.Parallel()
-	tell := func(late bool) []passage {
-		shop := httptest.NewServer(&busy{late: late, first: map[string]string{}})
+	tell := func(late, loses bool) []passage {
+		shop := httptest.NewServer(&busy{late: late, loses: loses, first: map[string]string{}})
 		t.Cleanup(shop.Close)
 		w := &writer{slug: "c00"}
 		w.orders("", "twice", "tok_visa").with("Prefer", patient)
@@ -86,8 +91,10 @@ func TestLateDecisions(t *testing.T) {
 		_, told := play(t, &shoptest.Server{Shop: shop.URL}, "", chapter{steps: w.steps})
 		return told.steps
 	}
-	punctual := tell(false)
-	require.Equal(t, punctual, tell(true))
+	punctual := tell(false, false)
+	require.Equal(t, punctual, tell(true, false))
+	require.Equal(t, punctual, tell(false, true))
+	require.Equal(t, punctual, tell(true, true))
 	require.Contains(t, punctual[1].lines[0], `201 Location=/api/v1/orders/<twice> Idempotency-Replayed=true Preference-Applied=wait=10`)
 	require.Contains(t, punctual[4].lines[0], `200 {"id":"<twice>","shipment_id":"`)
 }

@@ -36,11 +36,12 @@ type player struct {
 	names *names
 	vars  map[string]string
 	late  map[string]shoptest.Answer // orders that were not decided in time, once they were, by key
+	given map[string]bool            // keyed requests of which an answer was given that is no replay
 }
 
 func play(t *testing.T, s *shoptest.Server, password string, c chapter) (*player, told) {
 	t.Helper()
-	p := &player{shop: s, names: newNames(), vars: map[string]string{"admin-password": password}, late: map[string]shoptest.Answer{}}
+	p := &player{shop: s, names: newNames(), vars: map[string]string{"admin-password": password}, late: map[string]shoptest.Answer{}, given: map[string]bool{}}
 	out := told{title: c.title}
 	for _, st := range c.steps {
 		out.steps = append(out.steps, passage{head: st.head(), lines: p.step(t, st)})
@@ -186,17 +187,18 @@ func (p *player) decided(t *testing.T, s step, a shoptest.Answer) shoptest.Answe
 var leftOut = regexp.MustCompile(`"(price|available)":null`)
 
 // ask asks once, or until the answer is what the step waits for. The last answer is
-// the step's.
+// the step's. A shop that was late is asked again, where that is the same request.
 func (p *player) ask(t *testing.T, s step) (a shoptest.Answer) {
 	t.Helper()
 	send := p.request(t, s)
 	if len(s.Until) == 0 {
-		a, err := send()
+		a, lost, err := s.patiently(t, send)
 		for try := 1; err == nil && try < 4 && strings.HasPrefix(s.Do, "GET ") && leftOut.MatchString(a.Raw); try++ {
 			shoptest.Pause(t, time.Duration(try)*100*time.Millisecond)
 			a, err = send()
 		}
 		require.NoError(t, err, "%s", s.head())
+		p.unmark(t, []step{s}, []shoptest.Answer{a}, []bool{lost})
 		return a
 	}
 	defer func() {
@@ -211,6 +213,36 @@ func (p *player) ask(t *testing.T, s step) (a shoptest.Answer) {
 		return holds(s.Until, a)
 	})
 	return a
+}
+
+// patiently sends until there is an answer other than "later". lost tells that the shop
+// was late once, and may have done by then what was asked.
+func (s step) patiently(t *testing.T, send func() (shoptest.Answer, error)) (a shoptest.Answer, lost bool, err error) {
+	same := s.Key != "" || !strings.HasPrefix(s.Do, "POST ")
+	for until := time.Now().Add(shoptest.Patience); ; shoptest.Pause(t, 50*time.Millisecond) {
+		a, err = send()
+		if err != nil || !same || !shoptest.Later(a) || time.Now().After(until) {
+			return a, lost, err
+		}
+		lost = lost || a.Status == http.StatusGatewayTimeout
+	}
+}
+
+// unmark takes the mark of a replay from an answer that nobody had before: what was
+// first given came too late. One answer of a key has no mark.
+func (p *player) unmark(t *testing.T, steps []step, answers []shoptest.Answer, lost []bool) {
+	t.Helper()
+	const mark = "Idempotency-Replayed"
+	key := func(s step) string { return s.As + " " + p.fill(t, s.Do) + " " + p.fill(t, s.Key) }
+	for i, s := range steps {
+		p.given[key(s)] = p.given[key(s)] || answers[i].Header.Get(mark) == ""
+	}
+	for i, s := range steps {
+		if lost[i] && !p.given[key(s)] {
+			answers[i].Header.Del(mark)
+			p.given[key(s)] = true
+		}
+	}
 }
 
 func holds(until map[string]any, a shoptest.Answer) bool {
@@ -291,7 +323,7 @@ func (n *names) answer(s step, a shoptest.Answer) string {
 func (p *player) race(t *testing.T, s step) []string {
 	t.Helper()
 	answers := make([]shoptest.Answer, len(s.Race))
-	errs := make([]error, len(s.Race))
+	errs, lost := make([]error, len(s.Race)), make([]bool, len(s.Race))
 	sends := make([]func() (shoptest.Answer, error), len(s.Race))
 	for i := range s.Race {
 		sends[i] = p.request(t, s.Race[i])
@@ -301,12 +333,7 @@ func (p *player) race(t *testing.T, s step) []string {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			<-start
-			for { // the same request under way is no outcome
-				answers[i], errs[i] = send()
-				if errs[i] != nil || answers[i].Status != http.StatusConflict || answers[i].Text("code") != "idempotency_key.in_flight" {
-					return
-				}
-			}
+			answers[i], lost[i], errs[i] = s.Race[i].patiently(t, send) // the same request under way is no outcome
 		}()
 	}
 	close(start)
@@ -316,6 +343,9 @@ func (p *player) race(t *testing.T, s step) []string {
 	var actors []string
 	for i := range s.Race {
 		require.NoError(t, errs[i], "%s", s.Race[i].head())
+	}
+	p.unmark(t, s.Race, answers, lost)
+	for i := range s.Race {
 		answers[i] = p.decided(t, s.Race[i], answers[i])
 		actors = append(actors, s.Race[i].As)
 	}
