@@ -44,12 +44,10 @@ func TestSickProvider(t *testing.T) {
 			orders := shoptest.Storm(60, 300)
 
 			healthy := p.order(t, orders)
-			for _, o := range healthy.orders {
-				require.Equal(t, "confirmed", p.decided(t, o).Text("status"))
-			}
+			p.confirmed(t, healthy.orders)
 
 			sicken(t, s, admin, way.fail, way.hang)
-			before := attempts(t, s, admin)
+			before, since := attempts(t, s, admin), time.Now()
 			ill := p.order(t, orders)
 			for _, o := range ill.orders {
 				a := p.decided(t, o)
@@ -59,7 +57,11 @@ func TestSickProvider(t *testing.T) {
 			asked := attempts(t, s, admin) - before
 			t.Logf("%d orders, the provider was asked %d times (%.2f)", orders, asked, float64(asked)/float64(orders))
 			require.Positive(t, asked, "the provider was not asked at all: nothing was tried")
-			require.LessOrEqual(t, asked, int64(orders)*12/10)
+			probes := 0 // one a second, of a provider that is left alone
+			if !full() {
+				probes = int(time.Since(since).Seconds()) + 1
+			}
+			require.LessOrEqual(t, asked, int64(orders*12/10+probes))
 
 			// It can be seen, and is no reason to send nobody here.
 			a := s.Anyone().Get(t, "//health/ready")
@@ -72,9 +74,7 @@ func TestSickProvider(t *testing.T) {
 			})
 			recovery := time.Since(healed)
 			again := p.order(t, orders/2)
-			for _, o := range again.orders {
-				require.Equal(t, "confirmed", p.decided(t, o).Text("status"))
-			}
+			p.confirmed(t, again.orders)
 			ratio := float64(percentile(ill.reads, 99)) / float64(percentile(healthy.reads, 99))
 			t.Logf("well again after %s; other routes: %d answers, p99 %s when well, %s when sick (%.2f)", recovery.Round(time.Millisecond),
 				len(ill.reads), percentile(healthy.reads, 99), percentile(ill.reads, 99), ratio)
@@ -115,6 +115,27 @@ type placed struct {
 func (p *patients) decided(t *testing.T, o placed) shoptest.Answer {
 	t.Helper()
 	return o.by.Decided(t, o.id)
+}
+
+// confirmed waits until all of these orders are. At the small size one may be given up
+// although the provider is well, by a machine that stood still, or find the cart that the
+// last one empties: then it is made again.
+func (p *patients) confirmed(t *testing.T, orders []placed) {
+	t.Helper()
+	for _, o := range orders {
+		a := p.decided(t, o)
+		shoptest.Until(t, "an order is decided by the provider", func() bool {
+			again := notCharged(a) || !full() && a.Text("reason") == "cart.empty"
+			if again {
+				a = o.by.Buy(t, shoptest.Staple, 1, "tok_visa")
+			}
+			return !again
+		})
+		require.Equal(t, "confirmed", a.Text("status"), a.Raw)
+	}
+	for _, buyer := range p.buyers {
+		buyer.Emptied(t) // or that of the first order of the next phase may be
+	}
 }
 
 // order places so many orders, at an even pace, and reads meanwhile. Every
@@ -173,12 +194,12 @@ func closed(c <-chan struct{}) bool {
 
 // place orders one piece. It ends its goroutine's work, not the test, by t.Errorf.
 func (p *patients) place(t *testing.T, buyer shoptest.Client) string {
-	a, err := buyer.Try(context.WithoutCancel(t.Context()), http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1})
+	a, err := ask(context.WithoutCancel(t.Context()), buyer, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1})
 	if err != nil || a.Status != http.StatusOK {
 		t.Errorf("put into the cart: %v %s", err, a.Raw)
 		return ""
 	}
-	a, err = buyer.Keyed().Try(t.Context(), http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+	a, err = ask(t.Context(), buyer.Keyed(), http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
 	if err != nil || a.Status != http.StatusAccepted {
 		t.Errorf("order: %v %s", err, a.Raw)
 	}
@@ -189,7 +210,7 @@ func (p *patients) place(t *testing.T, buyer shoptest.Client) string {
 func (p *patients) look(t *testing.T, reader shoptest.Client, i int) (time.Duration, bool) {
 	path := []string{"/products", "/stock/" + shoptest.Staple, "/cart", "/prices/" + shoptest.Staple, "/orders"}[i%5]
 	began := time.Now()
-	a, err := reader.Try(t.Context(), http.MethodGet, path, nil)
+	a, err := ask(t.Context(), reader, http.MethodGet, path, nil)
 	if err != nil || a.Status != http.StatusOK {
 		t.Errorf("GET %s: %v %s", path, err, a.Raw)
 		return 0, false
