@@ -46,22 +46,13 @@ func TestFirstStart(t *testing.T) {
 
 func firstStart(t *testing.T, binary string, most int, fresh func(t *testing.T) shoptest.Site) {
 	dice := chance(t)
-	at, _, record := rig(t, fresh(t), binary)
-	first := shoptest.Serve(t, at)
-	var whole []string
-	shoptest.Until(t, "everything has its price", func() bool {
-		whole = shelf(t, first)
-		return !strings.Contains(strings.Join(whole, "\n"), "<nil>")
-	})
-	raw, err := os.ReadFile(record)
-	require.NoError(t, err)
-	var points []string
+	// Some points only a slow start passes, such as the extension of a claim: those of
+	// two starts are waited for.
+	points, whole := rehearsed(t, binary, fresh(t))
+	second, _ := rehearsed(t, binary, fresh(t))
+	points = slices.DeleteFunc(points, func(point string) bool { return !slices.Contains(second, point) })
 	between := "" // the catalogue is there, and no price is
-	for point := range strings.Lines(string(raw)) {
-		point = strings.TrimSuffix(point, "\n")
-		if !slices.Contains(points, point) {
-			points = append(points, point)
-		}
+	for _, point := range points {
 		if strings.HasPrefix(point, "catalog:after-commit:") {
 			between = point
 		}
@@ -110,6 +101,27 @@ func firstStart(t *testing.T, binary string, most int, fresh func(t *testing.T) 
 	}
 	require.Positive(t, deaths, "the other one was always faster: the test says nothing")
 	t.Logf("%d deaths in the first start", deaths)
+}
+
+// rehearsed starts a shop for the first time, and gives the points that it passed, in
+// their order, and what is then on its shelf.
+func rehearsed(t *testing.T, binary string, at shoptest.Site) (points, whole []string) {
+	t.Helper()
+	at, _, record := rig(t, at, binary)
+	s := shoptest.Serve(t, at)
+	shoptest.Until(t, "everything has its price", func() bool {
+		whole = shelf(t, s)
+		return !strings.Contains(strings.Join(whole, "\n"), "<nil>")
+	})
+	raw, err := os.ReadFile(record)
+	require.NoError(t, err)
+	s.Kill(t)
+	for point := range strings.Lines(string(raw)) {
+		if point = strings.TrimSuffix(point, "\n"); !slices.Contains(points, point) {
+			points = append(points, point)
+		}
+	}
+	return points, whole
 }
 
 // opened tells when a launched shop is open, where that is no failure.
