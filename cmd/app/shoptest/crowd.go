@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -261,14 +260,7 @@ func (c *Crowd) Settled(t *testing.T, s *Server, admin Client) Outcome {
 func (c *Crowd) judge(t *testing.T, s *Server, admin Client, o Answer, w *Wish, out *Outcome) {
 	t.Helper()
 	alive := 0
-	charges := s.Ledger(t, admin, w.Order)
-	if o.Text("status") == "cancelled" || c.Hasty && o.Text("status") == "rejected" { // the payment is given up behind the order
-		Until(t, "nothing is charged for order "+w.Order, func() bool {
-			charges = s.Ledger(t, admin, w.Order)
-			return !slices.ContainsFunc(charges, Charge.Alive)
-		})
-	}
-	for _, charge := range charges {
+	for _, charge := range s.charges(t, admin, o) {
 		if charge.Alive() {
 			alive++
 			require.Equal(t, o.Number(t, "totals.total.amount"), charge.Amount.Amount)

@@ -33,9 +33,10 @@ func TestSameKeyAcrossCrash(t *testing.T) {
 			sites[i].now.Store(f.all[i])
 			here = append(here, sites[i].here)
 		}
-		unsettled := 0
+		unsettled, made := 0, 0
 		rounds := shoptest.Storm(2, 20)
-		for round := range rounds {
+		for round := 0; round < rounds || unsettled == 0 && round < 5*rounds; round++ { // a busy machine may kill when all is decided
+			made++
 			victim := &sites[round%n]
 			c := victim.now.Load().Customer(t)
 			c.PutInCart(t, shoptest.Staple, 1)
@@ -69,10 +70,10 @@ func TestSameKeyAcrossCrash(t *testing.T) {
 		f.all[0] = sites[0].now.Load()
 		f.logIn(t)
 		v := f.all[0].Verdict(t, f.admin)
-		t.Logf("%d kills, %d of them before the order was decided: %d orders, %d charges", rounds, unsettled, v.Orders, v.Charges)
+		t.Logf("%d kills, %d of them before the order was decided: %d orders, %d charges", made, unsettled, v.Orders, v.Charges)
 		require.Positive(t, unsettled, "no kill hit an open order: the test says nothing")
-		require.Equal(t, rounds, v.Orders)
-		require.Equal(t, rounds, v.Charges)
+		require.Equal(t, made, v.Orders)
+		require.Equal(t, made, v.Charges)
 		f.all[0].Audited(t)
 	}
 	t.Run("sqlite", func(t *testing.T) {
