@@ -295,16 +295,35 @@ func TestServiceConforms(t *testing.T) {
 func TestInstancesShareTheWork(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	instances := []*process{p.start(t), p.start(t)}
-	made := paymentstest.MustAuthorize(t, p.service)
+	made := payments.Payment{}
+	slow := 0
+	for try := 0; try == 0 || slow > 0 && try < 3; try++ { // what is lost at a stop is lost each time
+		instances := []*process{p.start(t), p.start(t)}
+		if try == 0 {
+			made = paymentstest.MustAuthorize(t, p.service)
+		}
+		slow = p.share(t, instances, made)
+		require.Zero(t, instances[1].stop(t))
+	}
+	require.Zero(t, slow, "calls that got no answer in time while an instance stopped")
+}
+
+// share has callers ask two instances while the first is told to stop. slow counts the
+// calls that ran out of time: a machine that stands still makes some as well.
+func (p *place) share(t *testing.T, instances []*process, made payments.Payment) (slow int) {
+	t.Helper()
 	ctx, halt := context.WithCancel(t.Context())
+	defer halt()
 	var callers sync.WaitGroup
-	var done, wrong, lost counter
+	var done, wrong, lost, late counter
 	for range 8 {
 		callers.Go(func() {
 			for ctx.Err() == nil {
+				began := time.Now()
 				got, err := p.service.Get(paymentstest.Shop(t.Context()), payments.GetRequest{PaymentID: made.ID})
 				switch {
+				case err != nil && time.Since(began) > inTime:
+					late.add(t, err.Error())
 				case err != nil:
 					lost.add(t, err.Error())
 				case got != made:
@@ -325,7 +344,8 @@ func TestInstancesShareTheWork(t *testing.T) {
 	callers.Wait()
 	require.Zero(t, wrong.now())
 	require.Zero(t, lost.now(), "calls that got no answer while an instance stopped")
-	t.Logf("%d calls, %v when both ran", done.now(), shares)
+	t.Logf("%d calls, %v when both ran, %d late", done.now(), shares, late.now())
+	return late.now()
 }
 
 // A service that is told to stop while it waits for the provider finishes that, and
@@ -345,9 +365,31 @@ func TestServiceStopsWell(t *testing.T) {
 	code, out := s.run("check")
 	require.Zero(t, code, out)
 
+	took := p.stopsWell(t, s)
+	for try := 1; took > inTime && try < 5; try++ {
+		s = p.start(t)
+		took = p.stopsWell(t, s)
+	}
+	require.LessOrEqual(t, took, inTime, "this machine is too slow to tell")
+	code, out = s.run("check")
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "does not run")
+}
+
+// inTime is less than the provider has for its answer (5 s), and a call for its own: who
+// was held up for longer, by a machine that stood still, may be given up.
+const inTime = 4 * time.Second
+
+// stopsWell tells a service to stop while it waits for the provider. The story says
+// something where it took no longer than inTime.
+func (p *place) stopsWell(t *testing.T, s *process) (took time.Duration) {
+	t.Helper()
 	hold := make(chan struct{})
+	for len(p.held) > 0 { // of the try before
+		<-p.held
+	}
 	p.hold.Store(&hold)
-	answer := make(chan error, 1)
+	answer, began := make(chan error, 1), time.Now()
 	go func() {
 		_, err := p.service.Authorize(paymentstest.Shop(t.Context()), paymentstest.Request("tok_visa"))
 		answer <- err
@@ -359,17 +401,21 @@ func TestServiceStopsWell(t *testing.T) {
 	}
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool { status, _ := s.get("/health/ready"); return status != http.StatusOK }, patience, time.Millisecond)
+	left := false
 	select {
 	case <-s.exited:
-		require.Fail(t, "it left while a call was under way")
+		left = true
 	default:
 	}
+	took = time.Since(began)
 	close(hold)
-	require.NoError(t, <-answer, "the call that was under way")
+	err := <-answer
 	require.Zero(t, s.ended(t))
-	code, out = s.run("check")
-	require.Equal(t, 1, code, out)
-	require.Contains(t, out, "does not run")
+	if took <= inTime {
+		require.False(t, left, "it left while a call was under way")
+		require.NoError(t, err, "the call that was under way")
+	}
+	return took
 }
 
 // A service that nobody can reach is not ready, and says why not; it is once it can be
