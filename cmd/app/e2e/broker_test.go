@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ import (
 func TestDeadLettersOfTheBroker(t *testing.T) {
 	t.Parallel()
 	s := shoptest.Serve(t, shoptest.NewRabbitSite(t))
+	before := strings.Count(s.Log.String(), "no session") // a busy machine may have tried twice
 	rabbittest.Publish(t, s.Setting("BANYAN_AMQP_URL"), "orders.order", "nonsense", "no event at all")
 	order := s.Customer(t).Buy(t, shoptest.Staple, 1, "tok_visa")
 	require.Equal(t, "confirmed", order.Text("status"))
@@ -27,7 +29,7 @@ func TestDeadLettersOfTheBroker(t *testing.T) {
 		return len(dead) == len(listeners)
 	}
 	shoptest.Until(t, "the message is put aside by each who got it", listed)
-	require.NotContains(t, s.Log.String(), "no session", "who puts a message aside goes on")
+	require.Equal(t, before, strings.Count(s.Log.String(), "no session"), "who puts a message aside goes on")
 	for _, d := range dead {
 		require.Equal(t, "put aside", d["state"])
 		require.Contains(t, d["reason"], "read an event")
@@ -85,7 +87,7 @@ func TestShopOpensWithoutItsBroker(t *testing.T) {
 	at, wire := wired(t)
 	wire.Down()
 	s := shoptest.Serve(t, at)
-	require.Contains(t, s.Log.String(), "opening without RabbitMQ")
+	shoptest.Until(t, "it tells that it opened without", func() bool { return strings.Contains(s.Log.String(), "opening without RabbitMQ") })
 	require.Contains(t, s.Anyone().Get(t, "//health/ready").Raw, rabbit.ErrNotConnected.Error())
 	orders := orderedWithout(t, s, s.Customer(t))
 	wire.Up(t)
