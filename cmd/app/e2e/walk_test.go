@@ -21,7 +21,8 @@ func TestWalkThrough(t *testing.T) {
 	blocks := walk(t)
 	shoptest.OnSome(t, func(t *testing.T, at shoptest.Site) {
 		s := shoptest.Serve(t, at.With("BANYAN_RATE_LIMIT=on"))
-		walked(t, blocks, paste(t, blocks, append(s.Environ(), "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())))
+		// A busy machine needs more tries than a newcomer has patience.
+		walked(t, blocks, paste(t, blocks, append(s.Environ(), "TRIES=1200", "SHOP="+s.Shop, "OPS="+s.Ops, "DATA="+s.Data, "APP="+shoptest.Binary())))
 	})
 }
 
