@@ -11,15 +11,26 @@ import (
 
 // Port finds a TCP port of the loopback address for a server that may go away and come
 // back. It is none of those that systems give to whoever asks for any (32768 and up on
-// Linux): such a one may be somebody else's by then.
+// Linux): such a one may be somebody else's by then. Until the test ends its number is
+// taken for UDP, which the server does not use: so no other test chooses it, of this
+// process or another one.
 func Port(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 20_000 + rand.IntN(12_000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			require.NoError(t, l.Close())
-			return port
+		at := fmt.Sprintf("127.0.0.1:%d", port)
+		mark, err := net.ListenPacket("udp", at)
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			require.NoError(t, mark.Close())
+			continue
+		}
+		t.Cleanup(func() { _ = mark.Close() })
+		require.NoError(t, l.Close())
+		return port
 	}
 	require.FailNow(t, "no free port was found")
 	return 0

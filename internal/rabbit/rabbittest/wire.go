@@ -43,7 +43,7 @@ func NewWire(t testing.TB, broker string) *Wire {
 func (w *Wire) Cut(t testing.TB) {
 	t.Helper()
 	w.proxy.Stop()
-	require.NoError(t, w.proxy.Start())
+	w.start(t)
 	w.cuts.Add(1)
 }
 
@@ -53,7 +53,14 @@ func (w *Wire) Down() { w.proxy.Stop() }
 // Up is the end of Down.
 func (w *Wire) Up(t testing.TB) {
 	t.Helper()
-	require.NoError(t, w.proxy.Start())
+	w.start(t)
+}
+
+// start listens again where the wire was. A process that is just being started may hold
+// what it inherited for a moment longer.
+func (w *Wire) start(t testing.TB) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.proxy.Start() == nil }, time.Minute, 10*time.Millisecond, "the port of the wire, %s, is taken", w.proxy.Listen)
 }
 
 // To is the way of what goes over a wire.
