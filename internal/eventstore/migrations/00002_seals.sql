@@ -2,8 +2,6 @@
 -- By its seal an event is told from another one that has its version. Those who
 -- cannot know it write 0.
 ALTER TABLE stream_events ADD COLUMN seal bigint NOT NULL DEFAULT 0;
-ALTER TABLE stream_snapshots ADD COLUMN seal bigint NOT NULL DEFAULT 0; -- of the last event in it
 
 -- +goose Down
-ALTER TABLE stream_snapshots DROP COLUMN seal;
 ALTER TABLE stream_events DROP COLUMN seal;

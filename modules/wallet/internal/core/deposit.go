@@ -163,7 +163,8 @@ func (s *Deposits) outcome(ctx context.Context, first wallet.Deposit) (wallet.De
 	case d.Status == DepositFailed:
 		return wallet.Deposit{}, depositRefusal(d.Reason)
 	}
-	return wallet.Deposit{}, idempotency.InFlight.Errorf("the card is still being charged: ask again with the same key")
+	return wallet.Deposit{}, idempotency.InFlight.Errorf("the card is still being charged: ask again with the same key").
+		WithDetail("retry_after", "1")
 }
 
 func (d Deposit) view() wallet.Deposit {

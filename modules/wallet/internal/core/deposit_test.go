@@ -267,6 +267,7 @@ func TestSlowCardIsInFlight(t *testing.T) {
 				require.Less(t, last, 8*time.Second, err)
 				continue
 			}
+			require.Equal(t, "1", fault.From(err).Details["retry_after"])
 			release()
 			got, err := p.Deposit(key, req)
 			require.NoError(t, err)
