@@ -1,10 +1,13 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,13 +26,16 @@ func Port(t testing.TB) int {
 		if err != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", at)
-		if err != nil {
+		// Not by listening: a process that is being started at this moment would hold the
+		// socket for a while after we closed it, and the server would find the port taken.
+		if c, err := net.DialTimeout("tcp", at, time.Second); !errors.Is(err, syscall.ECONNREFUSED) {
+			if err == nil {
+				_ = c.Close()
+			}
 			require.NoError(t, mark.Close())
 			continue
 		}
 		t.Cleanup(func() { _ = mark.Close() })
-		require.NoError(t, l.Close())
 		return port
 	}
 	require.FailNow(t, "no free port was found")
