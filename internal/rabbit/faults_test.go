@@ -146,46 +146,59 @@ func TestCutDuringACommand(t *testing.T) {
 	require.NoError(t, <-answer)
 }
 
-// Commands that came again wait for those who began them, and keep nobody out.
+// Commands that come again because the connection was cut, while those who began them
+// are at work still, keep nobody out: they wait beside the places, and those for whom
+// there is no room there are given back to their callers.
 func TestToOutlastIsNoWork(t *testing.T) {
 	t.Parallel()
 	const begun = 3
-	url := testenv.RabbitMQ(t)
-	wire := rabbittest.NewWire(t, url)
-	here, there := rabbittest.New(t, url), rabbittest.New(t, wire.URL)
-	at, over := make(chan string, 100), make(chan struct{})
-	var known sync.Map
-	srv := port.NewServer("shop", port.WithSigner(rabbittest.Signer(t)))
-	buy.Handle(srv, func(_ context.Context, what string) (string, error) {
-		if _, again := known.LoadOrStore(what, true); again {
-			select {
-			case <-over:
-			default:
-				return "", idempotency.InFlight.Errorf("the first is still at work")
+	for name, room := range map[string]struct{ resting, givenBack int }{
+		"there is room for all":      {begun, 0},
+		"there is room for one only": {1, begun - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := testenv.RabbitMQ(t)
+			wire := rabbittest.NewWire(t, url)
+			here, there := rabbittest.New(t, url), rabbittest.New(t, wire.URL)
+			at, over := make(chan string, 100), make(chan struct{})
+			var known sync.Map
+			srv := port.NewServer("shop", port.WithSigner(rabbittest.Signer(t)))
+			buy.Handle(srv, func(_ context.Context, what string) (string, error) {
+				if _, again := known.LoadOrStore(what, true); again {
+					select {
+					case <-over:
+					default:
+						return "", idempotency.InFlight.Errorf("the first is still at work")
+					}
+				}
+				at <- what
+				<-over
+				return what, nil
+			})
+			look.Handle(srv, func(_ context.Context, what string) (string, error) { return what, nil })
+			there.Serve(srv, rabbit.Limits{Places: begun + 1, Resting: room.resting}) // who began them is at work still
+			rabbittest.Run(t, here, there)
+			finish := sync.OnceFunc(func() { close(over) })
+			t.Cleanup(finish)
+			answers := make(chan error, begun)
+			c := client(t, here)
+			for i := range begun {
+				go func() { _, err := buy.Call(t.Context(), c, fmt.Sprint("fig", i)); answers <- err }()
+				<-at
 			}
-		}
-		at <- what
-		<-over
-		return what, nil
-	})
-	look.Handle(srv, func(_ context.Context, what string) (string, error) { return what, nil })
-	there.Serve(srv, rabbit.Limits{Places: begun + 1}) // who began them is at work still
-	rabbittest.Run(t, here, there)
-	finish := sync.OnceFunc(func() { close(over) })
-	t.Cleanup(finish)
-	answers := make(chan error, begun)
-	c := client(t, here)
-	for i := range begun {
-		go func() { _, err := buy.Call(t.Context(), c, fmt.Sprint("fig", i)); answers <- err }()
-		<-at
-	}
-	wire.Cut(t)
-	said, err := look.Call(t.Context(), c, "soon") // comes after them
-	require.NoError(t, err)
-	require.Equal(t, "soon", said)
-	finish()
-	for range begun {
-		require.NoError(t, <-answers)
+			wire.Cut(t)
+			said, err := look.Call(t.Context(), c, "soon") // comes after them
+			require.NoError(t, err)
+			require.Equal(t, "soon", said)
+			for range room.givenBack { // before those who began them are done
+				require.ErrorIs(t, <-answers, fault.Unavailable)
+			}
+			finish()
+			for range begun - room.givenBack {
+				require.NoError(t, <-answers)
+			}
+		})
 	}
 }
 

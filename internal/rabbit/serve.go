@@ -182,12 +182,16 @@ func (s *served) worth(d *amqp.Delivery, m port.Message, acks *acker) bool {
 
 // refuse answers a call that is not opened.
 func (s *served) refuse(d *amqp.Delivery, method string) {
+	if o, _, err := s.broker.out.now(); err == nil { // a caller who does not get it waits until its deadline
+		_ = o.replies.publish("", d.ReplyTo, false, response(interrupted(method), d.CorrelationId))
+	}
+}
+
+// interrupted answers a call of which nobody here knows how it goes.
+func interrupted(method string) port.Message {
 	f := fault.Unavailable.Errorf("%s was interrupted; it may have done what was asked", method)
 	body, _ := f.MarshalJSON() // strings only: it cannot fail
-	reply := port.Message{Method: method, Header: map[string]string{port.HeaderFault: f.Code.Name()}, Body: body}
-	if o, _, err := s.broker.out.now(); err == nil { // a caller who does not get it waits until its deadline
-		_ = o.replies.publish("", d.ReplyTo, false, response(reply, d.CorrelationId))
-	}
+	return port.Message{Method: method, Header: map[string]string{port.HeaderFault: f.Code.Name()}, Body: body}
 }
 
 // answer opens a call and sends the reply.
@@ -222,10 +226,12 @@ func (s *served) answer(ctx context.Context, d *amqp.Delivery, m port.Message, a
 // outlast waits for a command to be over that came again because its session ended:
 // whoever began it is still at work, and the caller asked once. That is no work, so its
 // place goes to the next. Where it turns out that whoever began it has died it is done here
-// after all, beside the places; so few rest where no method waits.
+// after all, beside the places; so few rest where no method waits. One for whom there is no
+// room does not wait in its place, which would keep everybody else out: its caller asks
+// again, with the same key.
 func (s *served) outlast(ctx context.Context, m port.Message, reply port.Message, deadline time.Time) port.Message {
-	if reply.Header[port.HeaderFault] == idempotency.InFlight.Name() {
-		resilience.Rest(ctx)
+	if reply.Header[port.HeaderFault] == idempotency.InFlight.Name() && !resilience.Rest(ctx) {
+		return interrupted(m.Method)
 	}
 	limited, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
