@@ -23,7 +23,7 @@ type GuardConfig struct {
 	Pause   time.Duration // before one call is let through to see; 1 s
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: nothing is counted
-	Now     func() time.Time      // of the budget, for tests; time.Now
+	Now     func() time.Time      // of the budget, and of who may find out, for tests; time.Now
 }
 
 func (c GuardConfig) withDefaults() GuardConfig {
@@ -56,6 +56,7 @@ type Guard struct {
 	metrics *guardMetrics
 	probing atomic.Bool  // a call is under way that tells whether it is well again
 	sick    atomic.Int64 // since when, in Unix microseconds; 0: it is well
+	shut    atomic.Int64 // when it was last found sick, in Unix microseconds
 }
 
 // NewGuard makes a guard that lets calls through.
@@ -80,6 +81,7 @@ func (g *Guard) changed(e circuitbreaker.StateChangedEvent) {
 	g.probing.Store(false)
 	switch e.NewState {
 	case circuitbreaker.OpenState:
+		g.shut.Store(g.cfg.Now().UnixMicro())
 		if g.sick.CompareAndSwap(0, time.Now().UnixMicro()) {
 			g.cfg.Log.Warn("a dependency is sick and left alone", "dependency", g.cfg.Name, "tried_again_in", g.cfg.Pause)
 		}
@@ -166,9 +168,20 @@ func (g *Guard) record(v verdict, repeat, probe bool) {
 	}
 }
 
+// leftToOthers tells that a call which only waits shall not be the one that finds out
+// whether the dependency is well again: it is answered when what it waits for is over,
+// and as long nobody else would be let through. Where nobody else comes for two pauses
+// it may.
+func (g *Guard) leftToOthers() bool {
+	return !g.breaker.IsClosed() && g.cfg.Now().Sub(time.UnixMicro(g.shut.Load())) < 3*g.cfg.Pause
+}
+
 func (g *Guard) admit(ctx context.Context, room bulkhead.Bulkhead[any], repeat bool) (probe bool, err error) {
 	if err := g.Ready(); err != nil {
 		return false, err
+	}
+	if room == g.waits && g.leftToOthers() {
+		return false, ErrOpen
 	}
 	// What tells whether it is well again is paid by nobody, else an empty budget
 	// could keep us away for good.

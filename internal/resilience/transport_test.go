@@ -103,6 +103,53 @@ func TestASickModuleIsLeftAloneAndComesBack(t *testing.T) {
 	}, 90*time.Second, time.Millisecond)
 }
 
+// A module that is well again is found so by a call that is answered at once. One that
+// only waits would keep everybody else away until what it waits for is over; it is let
+// through where nobody else comes.
+func TestWhoOnlyWaitsLeavesItToOthersToFindOut(t *testing.T) {
+	t.Parallel()
+	var sick atomic.Bool
+	w := &wire{answer: func(int64) error {
+		if sick.Load() {
+			return fault.Unavailable
+		}
+		return nil
+	}}
+	var ahead atomic.Int64
+	began := time.Now()
+	g, err := resilience.NewGuard(resilience.GuardConfig{Name: "calls.shop", Pause: time.Millisecond,
+		Now: func() time.Time { return began.Add(time.Duration(ahead.Load())) }})
+	require.NoError(t, err)
+	wire := resilience.Transport(w, g)
+	waits := asks("command")
+	waits.Waits = true
+	becomesSick := func() {
+		sick.Store(true)
+		for g.Ready() == nil {
+			_, err := wire.RoundTrip(t.Context(), asks("command"))
+			require.Error(t, err)
+		}
+		sick.Store(false)
+		require.Eventually(t, func() bool { return g.Ready() == nil }, time.Minute, time.Millisecond)
+	}
+
+	becomesSick()
+	_, err = wire.RoundTrip(t.Context(), waits)
+	require.ErrorIs(t, err, resilience.ErrOpen)
+	require.NoError(t, g.Ready(), "nobody was let through")
+	_, err = wire.RoundTrip(t.Context(), asks("query"))
+	require.NoError(t, err)
+	_, err = wire.RoundTrip(t.Context(), waits)
+	require.NoError(t, err)
+
+	becomesSick()
+	ahead.Add(int64(3 * time.Millisecond))
+	_, err = wire.RoundTrip(t.Context(), waits)
+	require.NoError(t, err)
+	_, err = wire.RoundTrip(t.Context(), asks("query"))
+	require.NoError(t, err)
+}
+
 func TestCallsAtATimeAreBounded(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}), make(chan struct{})
