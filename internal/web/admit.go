@@ -113,9 +113,10 @@ func (a Admission) largeBodies() int { return max(1, cmp.Or(a.InFlight, 64)/4) }
 const mostSending = 128 << 20
 
 // mostReceived is how many bytes of bodies may be read ahead, from the first of them
-// until their request is answered. Above it a body is refused unread, so that clients
-// that stop in the middle of theirs cannot fill the memory. Bodies that are said to be
-// small are not counted: the connections bound them, and nobody can crowd them out.
+// until their request is answered. A body that would take it above is refused where it
+// is, so that clients that stop in the middle of theirs cannot fill the memory. The
+// first bytes of each are not counted, see small: the connections bound them, and a
+// request that is no longer cannot be crowded out.
 const mostReceived = 128 << 20
 
 func overloaded(why error) error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -25,7 +26,7 @@ var (
 
 const (
 	ahead     = 64 << 10 // bytes of a body that are read before anything is known of its sender
-	small     = 4 << 10  // bytes of a body that needs no room: as many as its connection holds anyway
+	small     = 4 << 10  // bytes of a body that are not counted: as many as its connection holds anyway
 	maxDepth  = 64       // how deep objects and lists may nest in a body
 	maxValues = 50_000   // values of all kinds in a body; each costs some 100 bytes
 )
@@ -40,33 +41,40 @@ func tooLarge(limit int64) error {
 	return TooLarge.Errorf("the body is over its limit of %d bytes", limit)
 }
 
-// room is what is counted for a body until its request is answered: as much as may be
-// read of it ahead, in bytes, or nothing if it is small. Code: Overloaded.
-func (s *Server) room(e *endpoint, r *http.Request) (int64, error) {
-	size := r.ContentLength // -1: not told
-	if e.in.body == nil || size >= 0 && size <= small || asksInVain(r, s.cfg.BodyLimit) {
-		return 0, nil
+// readAhead reads the start of a body, which is all of most, for a request that has
+// no place yet. held is how much of it counts among what is received, until the request
+// is answered. Codes: Malformed, TooLarge, TooSlow, Overloaded.
+func (s *Server) readAhead(e *endpoint, r *http.Request) (start []byte, held int64, err error) {
+	if e.in.body == nil || asksInVain(r, s.cfg.BodyLimit) {
+		return nil, 0, nil
 	}
-	if size < 0 || size > ahead {
-		size = ahead
+	c := &counting{from: r.Body, all: &s.received, free: small}
+	start, err = s.receive(r, io.LimitReader(c, ahead+1))
+	return start, c.held, err
+}
+
+// counting adds what is read to what all bodies hold, but for the first free bytes. As
+// it comes, not as it was announced: whoever announces much and sends nothing would
+// keep out those who send.
+type counting struct {
+	from       io.Reader
+	all        *atomic.Int64
+	free, held int64
+}
+
+// Read implements io.Reader. Error: errManyReceived, above mostReceived.
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	counts := max(0, int64(n)-c.free)
+	c.free = max(0, c.free-int64(n))
+	c.held += counts
+	if counts > 0 && c.all.Add(counts) > mostReceived {
+		return n, errManyReceived
 	}
-	if s.received.Add(size) > mostReceived {
-		s.received.Add(-size)
-		return 0, overloaded(errManyReceived)
-	}
-	return size, nil
+	return n, err
 }
 
 var errManyReceived = errors.New("as much of bodies is being held as may be")
-
-// readAhead reads the start of a body, which is all of most, for a request that has
-// no place yet. Codes: Malformed, TooLarge, TooSlow.
-func (s *Server) readAhead(e *endpoint, r *http.Request) ([]byte, error) {
-	if e.in.body == nil || asksInVain(r, s.cfg.BodyLimit) {
-		return nil, nil
-	}
-	return s.receive(r, io.LimitReader(r.Body, ahead+1))
-}
 
 // readRest reads what is left of a large body. Codes: Malformed, TooLarge, TooSlow, Overloaded.
 func (s *Server) readRest(e *endpoint, r *http.Request, start []byte) ([]byte, error) {
@@ -89,7 +97,8 @@ func (s *Server) readRest(e *endpoint, r *http.Request, start []byte) ([]byte, e
 
 var errManyLarge = errors.New("as many large bodies are being read as may be")
 
-// receive reads what comes from the client of r, and notes how long that took.
+// receive reads what comes from the client of r, and notes how long that took. Codes:
+// Malformed, TooLarge, TooSlow, Overloaded.
 func (s *Server) receive(r *http.Request, from io.Reader) ([]byte, error) {
 	x, began := exchangeOf(r.Context()), time.Now()
 	raw, err := io.ReadAll(from)
@@ -98,6 +107,8 @@ func (s *Server) receive(r *http.Request, from io.Reader) ([]byte, error) {
 	switch {
 	case errors.As(err, &over):
 		return nil, tooLarge(over.Limit)
+	case errors.Is(err, errManyReceived):
+		return nil, overloaded(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, TooSlow.Wrap(err, "the body came too slowly: it was not all here after %s", s.cfg.Read)
 	case err != nil:

@@ -33,7 +33,7 @@ type Server struct {
 	large     chan struct{}              // one for each large body that is being read, but for those of
 	ofStaff   chan struct{}              // the staff, who alone have a use for such
 	sending   atomic.Int64               // bytes of answers that are being sent without a place
-	received  atomic.Int64               // bytes of bodies that are read ahead, or may be
+	received  atomic.Int64               // bytes of bodies that are read ahead
 	draining  atomic.Bool                // about to stop: connections are to be closed
 	metrics   *metrics
 
@@ -148,14 +148,10 @@ func (s *Server) routes() http.Handler {
 			if err := s.hopeless(p); err != nil {
 				return err
 			}
-			held, err := s.room(p, c.Request())
-			if err != nil {
-				return err
-			}
+			start, held, err := s.readAhead(p, c.Request())
 			if held > 0 {
 				defer s.received.Add(-held)
 			}
-			start, err := s.readAhead(p, c.Request())
 			if err != nil {
 				return err
 			}
