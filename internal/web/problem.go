@@ -85,10 +85,10 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"Etag", "Location", "Content-Length"} {
 		h.Del(name)
 	}
-	switch p.Status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	switch {
+	case p.Status == http.StatusTooManyRequests, p.Status == http.StatusServiceUnavailable, turnedAway(err):
 		h.Set("Retry-After", retryAfter(fault.From(err)))
-	case http.StatusUnauthorized:
+	case p.Status == http.StatusUnauthorized:
 		challenge := `Bearer realm="banyan"`
 		if r.Header.Get("Authorization") != "" {
 			challenge += `, error="invalid_token"`
@@ -108,8 +108,8 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 // comeBack is the detail of a fault that says in how many seconds to come again.
 const comeBack = "retry_after"
 
-// turnedAway tells that there was too much to do, and that who asked was told when to
-// come again.
+// turnedAway tells that who asked was told when to come again: there was too much to do,
+// or what was asked for is under way already.
 func turnedAway(err error) bool { return err != nil && fault.From(err).Details[comeBack] != "" }
 
 // retryAfter is in whole seconds, 1 unless the fault knows better.

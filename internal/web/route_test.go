@@ -106,6 +106,8 @@ func routes(r *web.Router) {
 				return web.Reply[text]{}, fault.Unavailable.Errorf("stock is away")
 			case "later":
 				return web.Reply[text]{}, fault.Define("x.busy", fault.KindExhausted).Errorf("busy").WithDetail("retry_after", "7")
+			case "under-way":
+				return web.Reply[text]{}, fault.Define("x.in_flight", fault.KindConflict).Errorf("under way").WithDetail("retry_after", "2")
 			}
 			return web.OK(text{in.ID}).With("ETag", web.ETag(7)), nil
 		})
@@ -244,6 +246,7 @@ func TestProblems(t *testing.T) {
 	}
 	require.Equal(t, "1", s.Do("GET", "/api/v1/things/down", nil).RequireCode(503, "unavailable").Header.Get("Retry-After"))
 	require.Equal(t, "7", s.Do("GET", "/api/v1/things/later", nil).RequireCode(429, "x.busy").Header.Get("Retry-After"))
+	require.Equal(t, "2", s.Do("GET", "/api/v1/things/under-way", nil).RequireCode(409, "x.in_flight").Header.Get("Retry-After"))
 	s.Do("GET", "/api/v1/nothing", nil).RequireCode(404, "route.not_found")
 	require.Contains(t, s.Do("POST", "/api/v1/things", nil).RequireCode(405, "method.not_allowed").Header.Get("Allow"), "GET")
 	require.Equal(t, `"7"`, s.Do("HEAD", "/api/v1/things/1", nil).Require(200).Header.Get("ETag"))
