@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	underWay   = 10 * time.Second // an unsent or waiting event younger than this is on its way
-	mostOfThem = 100              // findings of one kind that are worth reading
+	underWay   = time.Minute // an unsent or waiting event younger than this is on its way: a broker that starts anew takes as long
+	mostOfThem = 100         // findings of one kind that are worth reading
 )
 
 // Checks are the conservation rules of events, over all sources and consumers.
