@@ -25,8 +25,9 @@ func eventsReplayCommand(s *settings) *cobra.Command {
 
 search is built anew while the old index answers and goes on taking live events;
 once the new one has them all, it answers. Killed on the way, nothing is lost:
-the old index stays, and the half-built one is removed. With --from, what
-happened since then is written again into the index that there is.
+the old index stays, and the half-built one is removed. What waited for an event
+that was lost goes on then. With --from, what happened since then is written again
+into the index that there is.
 
 It needs the logs of all modules that the consumer listens to, so run it with these
 modules too.

@@ -3,6 +3,7 @@ package event
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration
 	for _, g := range found {
 		c.looked = key{g.Topic, g.AggregateID}
 		for _, r := range b.sources {
-			if err := c.closeGap(ctx, r.outbox, g); err != nil {
+			if err := c.closeGap(ctx, r.outbox, g, false); err != nil {
 				return fmt.Errorf("close a gap of %s in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
 			}
 		}
@@ -66,7 +67,36 @@ func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration
 	return nil
 }
 
-func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
+// goOn closes every gap of a consumer, because a person has asked for all that the logs
+// have: what they have no more is nowhere, also where a transport brings events.
+func (b *Bus) goOn(ctx context.Context, c *Consumer) error {
+	seen := map[key]bool{}
+	for after, more := (key{}), true; more; {
+		found, err := c.gaps(ctx, 0, 0, after)
+		if err != nil {
+			return err
+		}
+		more = false
+		for _, g := range found {
+			k := key{g.Topic, g.AggregateID}
+			o := b.logOf(g.Topic)
+			if seen[k] || o == nil { // of a topic that only another version listens to
+				continue
+			}
+			seen[k], after, more = true, k, true
+			if err := c.closeGap(ctx, o, g, true); err != nil && !errors.Is(err, errMoved) { // by now it is no gap
+				return fmt.Errorf("let %s go on in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
+			}
+		}
+	}
+	raise(c.wake)
+	return nil
+}
+
+// closeGap applies what a log has of the missing events, and passes over what it has no
+// more. Of an aggregate that is known, and whose events a transport brings, that is
+// done only if asked for: what is not put off may come yet.
+func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap, asked bool) error {
 	k := key{g.Topic, g.AggregateID}
 	missing, err := o.between(ctx, k, max(g.Version, 0), g.Head)
 	if err != nil {
@@ -76,8 +106,7 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap) error {
 	if len(missing) > 0 {
 		first = missing[0].Version
 	}
-	// What a transport brings is not put off: of an aggregate that is known, it may come yet.
-	if known := g.Version >= 0; first > max(g.Version, 0)+1 && !(known && c.carried) {
+	if known := g.Version >= 0; first > max(g.Version, 0)+1 && (asked || !known || !c.carried) {
 		if err := c.startAt(ctx, o, k, g.Version, first); err != nil {
 			return err
 		}
@@ -103,7 +132,7 @@ func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, has, first int
 		c.log.WarnContext(ctx, "events were dropped before their cursor had moved: they had no effect here, or this consumer was away for longer than events are kept",
 			"consumer", c.Name(), "topic", k.topic, "aggregate", k.aggregate, "after", has, "before", first)
 	}
-	unmoved := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version = ?", Vars: []any{has}}}
+	unmoved := []clause.Expression{clause.Expr{SQL: "inbox_cursors.version = ? AND " + nothingBefore, Vars: []any{has}}}
 	err = c.db.Atomic(ctx, func(ctx context.Context) error {
 		return c.place(c.db.Conn(ctx), []base{{Topic: k.topic, AggregateID: k.aggregate, First: first}}, unmoved)
 	})

@@ -85,8 +85,12 @@ func (c *Consumer) logOf(topic string) *Outbox {
 	if c.bus == nil {
 		return nil
 	}
+	return c.bus.logOf(topic)
+}
+
+func (b *Bus) logOf(topic string) *Outbox {
 	module, _, _ := strings.Cut(topic, ".")
-	for _, r := range c.bus.sources {
+	for _, r := range b.sources {
 		if r.outbox.Module() == module {
 			return r.outbox
 		}
@@ -183,11 +187,14 @@ func (c *Consumer) Unregister(ctx context.Context) error {
 	return nil
 }
 
+// nothingBefore is a condition for place: nothing waits that the cursor would step over.
+const nothingBefore = `NOT EXISTS (
+	SELECT 1 FROM inbox_pending AS p WHERE p.consumer = excluded.consumer AND p.topic = excluded.topic
+	AND p.aggregate_id = excluded.aggregate_id AND p.state <> 'dropped' AND p.version <= excluded.version)`
+
 // unknownOnly is a condition for place: of cursors that are there, those of aggregates
 // of which nothing was applied, and nothing waits that the cursor would step over.
-var unknownOnly = []clause.Expression{clause.Expr{SQL: `inbox_cursors.version < 0 AND NOT EXISTS (
-	SELECT 1 FROM inbox_pending AS p WHERE p.consumer = excluded.consumer AND p.topic = excluded.topic
-	AND p.aggregate_id = excluded.aggregate_id AND p.state <> 'dropped' AND p.version <= excluded.version)`}}
+var unknownOnly = []clause.Expression{clause.Expr{SQL: `inbox_cursors.version < 0 AND ` + nothingBefore}}
 
 func (c *Consumer) catchUp(ctx context.Context, o *Outbox, topics []string) error {
 	trimmed, err := o.trimmed(ctx)

@@ -26,7 +26,8 @@ var ErrLogAway = errors.New("a log that it needs is not in this process")
 // for which nothing older waits go on with the first that the log has. New events
 // meanwhile wait for their turn. progress, if not nil, is told how far it is. It may be repeated
 // after a crash. It returns how many events were delivered. A consumer that has a
-// Rebuild is replayed into what that makes: its tables stay, and serve meanwhile.
+// Rebuild is replayed into what that makes: its tables stay, and serve meanwhile. Where
+// since is zero, what waits for an event that was lost to it then goes on as well.
 // It is ErrLogAway where this process has not every log that the consumer needs: from
 // a part a read model with holes would be made. Codes: NotFound for a consumer that is
 // not there.
@@ -40,7 +41,11 @@ func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, prog
 			consumer, ErrLogAway, strings.Join(away, ", "))
 	}
 	if c.Rebuild != nil {
-		return b.rebuild(ctx, c, since, progress)
+		done, err := b.rebuild(ctx, c, since, progress)
+		if err == nil && since.IsZero() {
+			err = b.goOn(ctx, c)
+		}
+		return done, err
 	}
 	var done, total int64
 	for _, r := range b.sources {
