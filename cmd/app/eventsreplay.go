@@ -25,16 +25,17 @@ func eventsReplayCommand(s *settings) *cobra.Command {
 
 search is built anew while the old index answers and goes on taking live events;
 once the new one has them all, it answers. Killed on the way, nothing is lost:
-the old index stays, and the half-built one is removed. What waited for an event
-that was lost goes on then. With --from, what happened since then is written again
-into the index that there is.
+the old index stays, and the half-built one is removed. With --from, what
+happened since then is written again into the index that there is.
 
 It needs the logs of all modules that the consumer listens to, so run it with these
 modules too.
 
-Of other consumers empty the tables first; new events wait for their turn. With
---from, what waits behind an older event goes on waiting. Effects at modules that are
-no read models are kept from happening twice by their own rules.`,
+Of other consumers empty the tables first; new events wait for their turn. Effects
+at modules that are no read models are kept from happening twice by their own rules.
+
+What waits at the consumer for an event that was lost goes on, without it where the
+logs have it no more. With --from, what waits behind an older event goes on waiting.`,
 		Example: "  app events replay --to search\n  app events replay --to shipping --from 2026-01-01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -68,29 +68,41 @@ func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration
 }
 
 // goOn closes every gap of a consumer, because a person has asked for all that the logs
-// have: what they have no more is nowhere, also where a transport brings events.
+// have: what they have no more is nowhere, also where a transport brings events. What
+// waits is applied here, for there may be a gap behind it.
 func (b *Bus) goOn(ctx context.Context, c *Consumer) error {
-	seen := map[key]bool{}
-	for after, more := (key{}), true; more; {
+	seen := map[gap]bool{}
+	for after, looked := (key{}), false; ; {
 		found, err := c.gaps(ctx, 0, 0, after)
 		if err != nil {
 			return err
 		}
-		more = false
+		more := false
 		for _, g := range found {
-			k := key{g.Topic, g.AggregateID}
 			o := b.logOf(g.Topic)
-			if seen[k] || o == nil { // of a topic that only another version listens to
+			if seen[g] || o == nil { // of a topic that only another version listens to
 				continue
 			}
-			seen[k], after, more = true, k, true
+			seen[g], after, more, looked = true, key{g.Topic, g.AggregateID}, true, true
 			if err := c.closeGap(ctx, o, g, true); err != nil && !errors.Is(err, errMoved) { // by now it is no gap
 				return fmt.Errorf("let %s go on in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
 			}
 		}
+		if more {
+			continue
+		}
+		if !looked {
+			return nil
+		}
+		looked = false
+		for worked := true; worked; {
+			if worked, err = b.retry(ctx, c); errors.Is(err, errMoved) {
+				worked = true
+			} else if err != nil {
+				return err
+			}
+		}
 	}
-	raise(c.wake)
-	return nil
 }
 
 // closeGap applies what a log has of the missing events, and passes over what it has no
@@ -107,7 +119,7 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap, asked bool) e
 		first = missing[0].Version
 	}
 	if known := g.Version >= 0; first > max(g.Version, 0)+1 && (asked || !known || !c.carried) {
-		if err := c.startAt(ctx, o, k, g.Version, first); err != nil {
+		if err := c.startAt(ctx, o, k, g.Version, first, asked); err != nil {
 			return err
 		}
 	}
@@ -118,15 +130,25 @@ func (c *Consumer) closeGap(ctx context.Context, o *Outbox, g gap, asked bool) e
 }
 
 // startAt passes over the events of an aggregate between what the consumer has and
-// first, if the log proves that they existed and were dropped.
-func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, has, first int64) error {
+// first, if the log proves that they existed and were dropped. If asked, o is the log of
+// their publisher, and it proves it too by having dropped first and all before.
+func (c *Consumer) startAt(ctx context.Context, o *Outbox, k key, has, first int64, asked bool) error {
 	trimmed, err := o.trimmed(ctx)
 	if err != nil || !trimmed {
 		return err
 	}
 	here, err := o.between(ctx, k, first-1, first+1)
-	if err != nil || len(here) == 0 {
-		return err // the log of another source
+	if err != nil {
+		return err
+	}
+	if len(here) == 0 {
+		if !asked {
+			return nil // the log of another source
+		}
+		older, err := o.between(ctx, k, 0, first)
+		if err != nil || len(older) > 0 {
+			return err
+		}
 	}
 	if has >= 0 {
 		c.log.WarnContext(ctx, "events were dropped before their cursor had moved: they had no effect here, or this consumer was away for longer than events are kept",

@@ -23,11 +23,12 @@ var ErrLogAway = errors.New("a log that it needs is not in this process")
 // first. The consumer's cursors go back to before the first of these events;
 // aggregates without such events are left alone, and so are those that have not come
 // so far: what is older waits there, or for a person. Where since is zero, those of them
-// for which nothing older waits go on with the first that the log has. New events
+// for which nothing older waits go on with the first that the log has, and what waits
+// for an event that is nowhere any more goes on without it. New events
 // meanwhile wait for their turn. progress, if not nil, is told how far it is. It may be repeated
 // after a crash. It returns how many events were delivered. A consumer that has a
-// Rebuild is replayed into what that makes: its tables stay, and serve meanwhile. Where
-// since is zero, what waits for an event that was lost to it then goes on as well.
+// Rebuild is replayed into what that makes: its tables stay, and serve meanwhile; what
+// waits in its inbox goes on as well.
 // It is ErrLogAway where this process has not every log that the consumer needs: from
 // a part a read model with holes would be made. Codes: NotFound for a consumer that is
 // not there.
@@ -71,6 +72,11 @@ func (b *Bus) Replay(ctx context.Context, consumer string, since time.Time, prog
 			return nil
 		})
 		if err != nil {
+			return done, err
+		}
+	}
+	if since.IsZero() {
+		if err := b.goOn(ctx, c); err != nil {
 			return done, err
 		}
 	}
