@@ -82,13 +82,24 @@ func (s *shop) deadReplay(ctx context.Context, c *event.Consumer, ids ...string)
 	return n + int64(again), err
 }
 
-// deadDrop gives one up. Codes: NotFound, Invalid.
+// deadDrop gives one up. An event that the broker keeps is on record as dropped in the
+// consumer's inbox before the broker forgets it; where that did not come to an end, it
+// may be repeated. Codes: NotFound, Invalid.
 func (s *shop) deadDrop(ctx context.Context, c *event.Consumer, id, reason string) error {
-	err := c.DeadDrop(ctx, id, reason)
-	if s.Broker == nil || !errors.Is(err, fault.NotFound) {
-		return err
+	dead, missing := c.DeadShow(ctx, id)
+	if s.Broker == nil || missing == nil && dead.State != dropped || missing != nil && !errors.Is(missing, fault.NotFound) {
+		return c.DeadDrop(ctx, id, reason)
 	}
-	if err := s.BrokerOf(c.Name()).DropDead(ctx, c.Name(), id); err != nil {
+	err := s.BrokerOf(c.Name()).DropDead(ctx, c.Name(), id, func(l rabbit.DeadLetter) error {
+		if l.Event == nil {
+			return nil
+		}
+		return c.GiveUp(ctx, *l.Event, reason, l.Reason)
+	})
+	if missing == nil && errors.Is(err, fault.NotFound) {
+		return c.DeadDrop(ctx, id, reason) // it tells that it was dropped already
+	}
+	if err != nil {
 		return err
 	}
 	s.log.WarnContext(ctx, "a dead letter was given up", "consumer", c.Name(), "message", id, "reason", reason)

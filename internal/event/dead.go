@@ -2,11 +2,13 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -146,6 +148,98 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 	}
 	raise(c.wake)
 	return nil
+}
+
+// GiveUp is DeadDrop for an event that a transport keeps because no process could take
+// it over. It is on record before the transport forgets it, or what waits behind it would
+// wait for ever, and a log would bring it again. Earlier ones may be still to come: then
+// it is passed over in its turn. What had its effect has it. It may be repeated. last is
+// why the transport keeps it. Code: Invalid.
+func (c *Consumer) GiveUp(ctx context.Context, e Envelope, reason, last string) error {
+	if reason == "" {
+		return fault.Invalid.Errorf("say why event %s is given up", e.ID)
+	}
+	p, err := c.newPending(e)
+	if err != nil {
+		return err
+	}
+	p.State, p.Reason = stateDropped, storable(reason+"; last error: "+last)
+	err = c.db.Atomic(ctx, func(ctx context.Context) error {
+		conn := c.db.Conn(ctx)
+		all, err := c.cursorsOf(conn, []Envelope{e})
+		if err != nil {
+			return err
+		}
+		cur := all[e.key()]
+		if cur.duplicate(e.Version) {
+			return nil
+		}
+		err = conn.Clauses(clause.OnConflict{
+			Columns:   []clause.Column{{Name: "consumer"}, {Name: "event_id"}},
+			DoUpdates: clause.AssignmentColumns([]string{"state", "reason"}),
+			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "inbox_pending.state <> ?", Vars: []any{stateDropped}}}},
+		}).Create(&p).Error
+		if err != nil {
+			return err
+		}
+		if !cur.next(e.Version) {
+			cur.block() // it is to be seen when its turn comes
+			return all.store(ctx, conn)
+		}
+		if err := c.pass(conn, cur, e.Version); err != nil {
+			return err
+		}
+		if err := all.store(ctx, conn); err != nil {
+			return err
+		}
+		return c.unblock(conn, []Envelope{e})
+	})
+	if err != nil {
+		return fmt.Errorf("give up an event of %s: %w", c.Name(), err)
+	}
+	raise(c.wake)
+	return nil
+}
+
+// passDropped moves the cursor of a gap past what was given up before its turn came, and
+// tells whether it is another gap by now, or none.
+func (c *Consumer) passDropped(ctx context.Context, g gap) (passed bool, err error) {
+	there, err := c.dropped(ctx, key{g.Topic, g.AggregateID}, max(g.Version, 0)+1)
+	if err != nil || !there {
+		return false, err
+	}
+	about := []Envelope{{Topic: g.Topic, AggregateID: g.AggregateID}}
+	err = c.db.Atomic(ctx, func(ctx context.Context) error {
+		conn := c.db.Conn(ctx)
+		all, err := c.cursorsOf(conn, about)
+		if err != nil {
+			return err
+		}
+		cur := all[about[0].key()]
+		if err := c.pass(conn, cur, cur.Version); err != nil {
+			return err
+		}
+		if err := all.store(ctx, conn); err != nil {
+			return err
+		}
+		return c.unblock(conn, about)
+	})
+	if err != nil && !errors.Is(err, errMoved) {
+		return false, err
+	}
+	raise(c.wake)
+	return true, nil
+}
+
+// dropped tells whether a version of an aggregate was given up.
+func (c *Consumer) dropped(ctx context.Context, k key, version int64) (bool, error) {
+	var n int64
+	err := c.db.Conn(ctx).Model(&pending{}).Where("consumer = ? AND topic = ? AND aggregate_id = ? AND version = ? AND state = ?",
+		c.Name(), k.topic, k.aggregate, version, stateDropped).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look for what %s was not to have: %w", c.Name(), err)
+	}
+	return n > 0, nil
 }
 
 // pass moves a cursor past a version that was dropped just now, and past what was

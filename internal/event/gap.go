@@ -58,6 +58,13 @@ func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration
 	}
 	for _, g := range found {
 		c.looked = key{g.Topic, g.AggregateID}
+		passed, err := c.passDropped(ctx, g)
+		if err != nil {
+			return fmt.Errorf("pass what %s was not to have of %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
+		}
+		if passed {
+			continue
+		}
 		for _, r := range b.sources {
 			if err := c.closeGap(ctx, r.outbox, g, false); err != nil {
 				return fmt.Errorf("close a gap of %s in %s %s: %w", c.Name(), g.Topic, g.AggregateID, err)
@@ -212,6 +219,13 @@ func (c *Consumer) Begin(ctx context.Context, kept Stream) error {
 	err = kept(ctx, topics, func(page []Envelope) error {
 		for _, e := range page {
 			if head, waits := heads[e.key()]; waits && e.Version < head {
+				dropped, err := c.dropped(ctx, e.key(), e.Version)
+				if err != nil {
+					return err
+				}
+				if dropped {
+					continue
+				}
 				delete(heads, e.key())
 				c.awaited[e.key()] = awaiting{head, c.now()} // it may lie among the dead letters
 			}

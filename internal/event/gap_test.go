@@ -115,6 +115,24 @@ func TestBeginAsksAgainWhatWasKept(t *testing.T) {
 	})
 }
 
+// What was given up is kept by the transport all the same, and awaited by nobody.
+func TestBeginDoesNotAwaitWhatWasGivenUp(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
+		b := s.elsewhere(t, now.Now)
+		require.NoError(t, b.consumer.Deliver(ctx, append(envelopes("a", 3), envelopes("b", 3)...)))
+		require.NoError(t, b.consumer.GiveUp(ctx, envelope("a", 2), "sent by hand", "it kills"))
+		now.Advance(2 * time.Minute)
+		require.NoError(t, b.consumer.Begin(ctx, func(_ context.Context, _ []string, fn func([]event.Envelope) error) error {
+			return fn(append(envelopes("a", 2), envelopes("b", 2)...))
+		}))
+		require.NoError(t, b.consumer.RetryDue(ctx))
+		require.Equal(t, []int64{3}, s.effects(t, "a"))
+		require.Empty(t, s.effects(t, "b"))
+	})
+}
+
 // However many gaps nobody can close, those are found that can be closed.
 func TestGapsThatStayHideNoOther(t *testing.T) {
 	each(t, func(t *testing.T, s shop) {

@@ -36,9 +36,11 @@ type DeadLetter struct {
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"` // when it was put aside
 	Body   string    `json:"body"`
+
+	Event *event.Envelope `json:"-"` // that its body is; nil where it is none, or not what it says
 }
 
-func deadLetter(module string, d *amqp.Delivery) DeadLetter {
+func (b *Broker) deadLetter(module string, d *amqp.Delivery) DeadLetter {
 	l := DeadLetter{Module: module, ID: d.MessageId, Type: d.Type, Reason: reasonOf(d), At: d.Timestamp.UTC(), Body: string(d.Body)}
 	if l.ID == "" {
 		sum := sha256.Sum256(d.Body)
@@ -47,7 +49,28 @@ func deadLetter(module string, d *amqp.Delivery) DeadLetter {
 	if at, ok := died(d)["time"].(time.Time); ok {
 		l.At = at.UTC()
 	}
+	if e, err := event.Decode(d.Body); err == nil {
+		came := *d
+		came.Exchange, came.RoutingKey = wayOf(d)
+		if b.genuine(&came, e) == nil {
+			l.Event = &e
+		}
+	}
 	return l
+}
+
+// wayOf tells the exchange and the topic by which a message came: of a letter the
+// delivery tells how it came to the dead, and the broker's note how before.
+func wayOf(d *amqp.Delivery) (exchange, topic string) {
+	death := died(d)
+	if death == nil {
+		return d.Exchange, d.RoutingKey
+	}
+	exchange, _ = death["exchange"].(string)
+	if keys, _ := death["routing-keys"].([]any); len(keys) > 0 {
+		topic, _ = keys[0].(string)
+	}
+	return exchange, topic
 }
 
 // reasonOf tells why a message was put aside: it can be read from it again.
@@ -56,15 +79,8 @@ func reasonOf(d *amqp.Delivery) string {
 	if err != nil {
 		return err.Error()
 	}
-	exchange, topic := d.Exchange, d.RoutingKey
+	exchange, topic := wayOf(d)
 	death := died(d)
-	if death != nil { // then the delivery tells how it came to the dead, and the broker's note how before
-		exchange, _ = death["exchange"].(string)
-		keys, _ := death["routing-keys"].([]any)
-		if len(keys) > 0 {
-			topic, _ = keys[0].(string)
-		}
-	}
 	if err := cameBy(exchange, topic, e); err != nil && (death == nil || death["reason"] == "rejected") {
 		return err.Error()
 	}
@@ -117,14 +133,22 @@ func (b *Broker) ReplayDead(ctx context.Context, module string, ids ...string) (
 	})
 }
 
-// DropDead gives a message up for good. Codes: NotFound.
-func (b *Broker) DropDead(ctx context.Context, module, id string) error {
+// DropDead gives a message up for good, once record has taken note of it; after an error
+// of that it stays. Codes: NotFound.
+func (b *Broker) DropDead(ctx context.Context, module, id string, record func(DeadLetter) error) error {
+	var failed error
 	n, err := b.judge(ctx, module, mostDead, func(l DeadLetter) verdict {
-		if l.ID == id {
-			return forget
+		if l.ID != id || failed != nil {
+			return stay
 		}
-		return stay
+		if failed = record(l); failed != nil {
+			return stay
+		}
+		return forget
 	})
+	if err == nil {
+		err = failed
+	}
 	if err == nil && n == 0 {
 		err = fault.NotFound.Errorf("the dead-letter queue of %s has no message %s: list them to see which there are", module, id)
 	}
@@ -169,7 +193,7 @@ func (b *Broker) judge(ctx context.Context, module string, limit int, decide fun
 	}
 	done, judged := 0, map[DeadLetter]verdict{}
 	for _, d := range taken {
-		l := deadLetter(module, &d)
+		l := b.deadLetter(module, &d)
 		same := DeadLetter{ID: l.ID, Body: l.Body}
 		v, copied := judged[same]
 		if !copied {

@@ -1,6 +1,7 @@
 package rabbit_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -34,6 +35,9 @@ func putAside(t *testing.T, ch *amqp.Channel, bodies ...string) {
 		require.True(t, lies.Wait())
 	}
 }
+
+// noted takes note of a letter.
+func noted(rabbit.DeadLetter) error { return nil }
 
 // lie waits until so many messages lie in a queue: the broker counts when it has the time.
 func lie(t *testing.T, url, queue string, n int) {
@@ -89,7 +93,10 @@ func TestDeadLettersOutlastTheirReaders(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	lie(t, url, rabbit.EventQueue("ledger"), 1)
-	require.NoError(t, b.DropDead(t.Context(), "ledger", "another"))
+	unnoted := errors.New("not noted")
+	require.ErrorIs(t, b.DropDead(t.Context(), "ledger", "another", func(rabbit.DeadLetter) error { return unnoted }), unnoted)
+	lie(t, url, rabbit.DeadQueue("ledger"), 1)
+	require.NoError(t, b.DropDead(t.Context(), "ledger", "another", noted))
 	lie(t, url, rabbit.DeadQueue("ledger"), 0)
 }
 
@@ -111,4 +118,46 @@ func TestLetterThatCannotBeGivenBackStays(t *testing.T) {
 	letters, err := b.DeadLetters(t.Context(), "ledger", 10)
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
+}
+
+// Of a letter is known whether it is the event that it says it is: who may put a message
+// into any queue cannot have an event of others given up.
+func TestLettersThatAreEvents(t *testing.T) {
+	t.Parallel()
+	url := testenv.RabbitMQ(t)
+	_, stop := newListener(t, url).start(t, nil)
+	stop()
+	queue, ch := rabbit.EventQueue("ledger"), open(t, url)
+	require.NoError(t, ch.Confirm(false))
+	genuine, forged := envelope(t, "a", 1), envelope(t, "b", 1)
+	rabbittest.Publish(t, url, "shop.thing", "genuine", genuine)
+	rabbittest.Reject(t, url, queue)
+	past, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", queue, true, false,
+		amqp.Publishing{MessageId: "forged", Body: []byte(forged), DeliveryMode: amqp.Persistent})
+	require.NoError(t, err)
+	require.True(t, past.Wait())
+	rabbittest.Reject(t, url, queue)
+	putAside(t, ch, "nonsense")
+	lie(t, url, rabbit.DeadQueue("ledger"), 3)
+	b := rabbittest.New(t, url)
+	events := func() map[string]bool {
+		letters, err := b.DeadLetters(t.Context(), "ledger", 10)
+		require.NoError(t, err)
+		is := map[string]bool{}
+		for _, l := range letters {
+			is[l.ID] = l.Event != nil
+			if l.Event != nil {
+				require.Equal(t, "a", l.Event.AggregateID)
+			}
+		}
+		return is
+	}
+	require.Equal(t, map[string]bool{"genuine": true, "forged": false, "nonsense": false}, events())
+
+	n, err := b.ReplayDead(t.Context(), "ledger", "genuine") // and it fails again
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	rabbittest.Reject(t, url, queue)
+	lie(t, url, rabbit.DeadQueue("ledger"), 3)
+	require.Equal(t, map[string]bool{"genuine": true, "forged": false, "nonsense": false}, events())
 }

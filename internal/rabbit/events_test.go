@@ -303,7 +303,7 @@ func TestPoison(t *testing.T) {
 	n, err := b.ReplayDead(t.Context(), "ledger") // it is no event the second time either
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Eventually(t, func() bool { return b.DropDead(t.Context(), "ledger", "garbage") == nil }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return b.DropDead(t.Context(), "ledger", "garbage", noted) == nil }, patience, 20*time.Millisecond)
 	letters, err = b.DeadLetters(t.Context(), "ledger", 10)
 	require.NoError(t, err)
 	require.Empty(t, letters)

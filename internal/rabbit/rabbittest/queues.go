@@ -3,6 +3,7 @@ package rabbittest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
@@ -23,4 +24,25 @@ func Lying(t testing.TB, url, queue string) int {
 	}
 	require.NoError(t, err)
 	return q.Messages
+}
+
+// Reject takes the next message of a queue that nobody reads, and has the broker put it
+// aside.
+func Reject(t testing.TB, url, queue string) {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	require.NoError(t, ch.Qos(1, 0, false))
+	messages, err := ch.ConsumeWithContext(t.Context(), queue, "", false, false, false, false, nil)
+	require.NoError(t, err)
+	select {
+	case d := <-messages:
+		require.NoError(t, d.Reject(false))
+	case <-time.After(patience):
+		require.Fail(t, "no message came", queue)
+	}
+	require.NoError(t, ch.Close())
 }
