@@ -73,7 +73,11 @@ func (b *Bus) auditGaps(ctx context.Context, report func(subject, detail string)
 		}
 		examined += len(found)
 		for _, g := range found {
-			report(g.Topic+" "+g.AggregateID, fmt.Sprintf("%s has version %d and waits for the next one, but got version %d", c.Name(), max(g.Version, 0), g.Head))
+			detail := fmt.Sprintf("%s has version %d and waits for the next one, but got version %d", c.Name(), max(g.Version, 0), g.Head)
+			if g.Version < 0 && c.carried && c.logOf(g.Topic) == nil { // whoever runs it decides, and nobody may have
+				detail += fmt.Sprintf("; if %s was away until just now, it may still begin with that: look again", c.Name())
+			}
+			report(g.Topic+" "+g.AggregateID, detail)
 		}
 	}
 	return examined, nil

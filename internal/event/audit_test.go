@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,11 +15,16 @@ import (
 // gaps are the aggregates that the audit complains of.
 func (b *bundle) gaps(t *testing.T) (found []string) {
 	t.Helper()
+	b.eachGap(t, func(subject, _ string) { found = append(found, subject) })
+	return found
+}
+
+func (b *bundle) eachGap(t *testing.T, fn func(subject, detail string)) {
+	t.Helper()
 	checks := b.bus.Checks()
 	i := slices.IndexFunc(checks, func(c audit.Check) bool { return c.Rule == "events.no_gap" })
-	_, err := checks[i].Run(t.Context(), func(subject, _ string) { found = append(found, subject) })
+	_, err := checks[i].Run(t.Context(), fn)
 	require.NoError(t, err)
-	return found
 }
 
 // Of an aggregate that was never met, and whose log is in another process, an earlier
@@ -38,6 +44,10 @@ func TestAuditWaitsUntilBeginningsAreDecided(t *testing.T) {
 		require.Equal(t, []string{"source.thing known"}, b.gaps(t))
 		now.Advance(5 * time.Minute)
 		require.Equal(t, []string{"source.thing known", "source.thing new"}, b.gaps(t))
+		b.eachGap(t, func(subject, detail string) {
+			may := strings.Contains(detail, "target was away")
+			require.Equal(t, subject == "source.thing new", may, "who was away has not looked yet: %s", detail)
+		})
 	})
 }
 
