@@ -76,7 +76,8 @@ func (b *Bus) closeGaps(ctx context.Context, c *Consumer, patience time.Duration
 
 // goOn closes every gap of a consumer, because a person has asked for all that the logs
 // have: what they have no more is nowhere, also where a transport brings events. What
-// waits is applied here, for there may be a gap behind it.
+// waits is applied here, for there may be a gap behind it; one behind what another
+// instance is about to apply is left for the next replay.
 func (b *Bus) goOn(ctx context.Context, c *Consumer) error {
 	seen := map[gap]bool{}
 	for after, looked := (key{}), false; ; {

@@ -196,3 +196,47 @@ func TestRebuildStepsOverNothingThatCameMeanwhile(t *testing.T) {
 		require.Equal(t, upTo(5), s.effects(t, "a"))
 	})
 }
+
+// Replays beside each other, and beside an instance that is at work, apply nothing twice
+// or out of order, although all of them close the same gaps.
+func TestRebuildBesideLiveInstances(t *testing.T) {
+	each(t, func(t *testing.T, s shop) {
+		ctx := t.Context()
+		b, other, live := s.transported(t), s.transported(t), s.transported(t)
+		for _, c := range []*event.Consumer{b.consumer, other.consumer} {
+			c.Rebuild = func(context.Context, time.Time) (event.Rebuilding, error) { return &rebuilt{}, nil }
+		}
+		live.consumer.GapPatience = time.Hour
+		const aggregates = 20
+		for i := range aggregates {
+			for _, kind := range []string{"lost", "gone"} {
+				a := fmt.Sprint(kind, i)
+				b.publish(t, a, upTo(8)...)
+				b.bring(t, a, 1, 3, 4, 6, 8)
+			}
+			b.trim(t, fmt.Sprint("gone", i), 8)
+		}
+		live.start(t)
+		all := func() bool {
+			for i := range aggregates {
+				if len(s.effects(t, fmt.Sprint("lost", i))) < 8 || len(s.effects(t, fmt.Sprint("gone", i))) < 5 {
+					return false
+				}
+			}
+			return true
+		}
+		for began := time.Now(); !all() && time.Since(began) < 2*time.Minute; { // where a live one is quicker, a gap may be left behind it
+			done := make(chan error, 1)
+			go func() {
+				_, err := other.bus.Replay(ctx, "target", time.Time{}, nil)
+				done <- err
+			}()
+			_, err := b.bus.Replay(ctx, "target", time.Time{}, nil)
+			require.NoError(t, errors.Join(err, <-done))
+		}
+		for i := range aggregates {
+			require.Equal(t, upTo(8), s.effects(t, fmt.Sprint("lost", i)))
+			require.Equal(t, []int64{1, 3, 4, 6, 8}, s.effects(t, fmt.Sprint("gone", i)))
+		}
+	})
+}
