@@ -3,6 +3,7 @@ package ordersmodule_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,6 +152,57 @@ func TestCancelEndedByAnOperatorAfterTheStop(t *testing.T) {
 	require.Equal(t, orders.Cancelled, b.get(order.ID).Status)
 	cancelling.Wait()
 	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
+}
+
+// Whether shipping stopped a shipment does not depend on whether its answer came. An
+// operator who ends a cancellation whose answer was lost ends it as shipping has it.
+func TestCancelEndedByAnOperatorAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		meanwhile func(*orderstest.Shop, string)
+		status    string
+		events    []string
+	}{
+		"it was stopped before it was made": {func(shop *orderstest.Shop, orderID string) {
+			shop.Shipment(orderID, func(sh *shipping.Shipment) { sh.OrderID, sh.Status = orderID, shipping.Cancelled })
+		}, orders.Cancelled, []string{"orders.confirmed", "orders.cancelled"}},
+		"it was sent": {func(shop *orderstest.Shop, orderID string) { shop.Dispatched(orderID) }, orders.Confirmed, []string{"orders.confirmed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, testenv.SQLite(t, "test"))
+			order := b.place("tok_visa")
+			reached, release := make(chan struct{}), make(chan struct{})
+			var lost atomic.Bool
+			b.shop.Before(func(method, orderID string) error {
+				if method != "shipping.cancel_for_order" || lost.Swap(true) {
+					return nil
+				}
+				tc.meanwhile(b.shop, orderID)
+				close(reached)
+				<-release
+				return fault.Unavailable.Errorf("shipping does not answer")
+			})
+			var cancelling sync.WaitGroup
+			cancelling.Go(func() { // what it answers depends on when it looks
+				_, _ = b.Service.Cancel(orderstest.As(order.UserID), orders.CancelRequest{OrderID: order.ID})
+			})
+			<-reached
+			under, err := b.Sagas.List(t.Context(), saga.Filter{Name: "orders.cancellation"})
+			require.NoError(t, err)
+			require.Len(t, under, 1)
+			require.NoError(t, b.Sagas.Compensate(t.Context(), under[0].ID))
+			close(release)
+			b.late.Store(int64(time.Minute)) // the attempt that was under way is over
+			require.Eventually(t, func() bool {
+				got, err := b.Sagas.Show(t.Context(), under[0].ID)
+				return err == nil && got.Status == saga.Compensated
+			}, patience, 5*time.Millisecond)
+			require.Equal(t, tc.status, b.get(order.ID).Status)
+			require.Equal(t, tc.events, b.published(order.ID))
+			cancelling.Wait()
+		})
+	}
 }
 
 func TestStoppedShipmentCancelsTheOrder(t *testing.T) {

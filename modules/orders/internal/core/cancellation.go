@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/banyan-tree/banyan/internal/fault"
@@ -26,12 +27,13 @@ type Cancellation struct {
 
 // cancellation asks as long as shipping does not answer: once shipping may have
 // stopped the shipment, a confirmed order would never be sent. That it has is written
-// at once: an operator who ends the saga would have the order kept otherwise.
+// at once. Who ends the saga before cannot tell whether an answer was lost, so shipping
+// is asked again on the way back: the order would be kept otherwise.
 func (s *Service) cancellation() saga.Definition[Cancellation] {
 	return saga.Definition[Cancellation]{
 		Name: "orders.cancellation",
 		Steps: []saga.Step[Cancellation]{
-			{Name: "stop the shipment", Do: s.stopShipment, Attempts: persistent, Checkpoint: true},
+			{Name: "stop the shipment", Do: s.stopShipment, Undo: s.learnWhetherStopped, Attempts: persistent, Checkpoint: true},
 			{Name: "give the promotion back", Do: s.freePromotion, Attempts: persistent},
 		},
 		Finish:  s.cancelStopped,
@@ -97,6 +99,18 @@ func (s *Service) stopShipment(ctx context.Context, _ string, c *Cancellation) e
 	_, err := s.shipping.CancelForOrder(ctx, shipping.OrderRequest{OrderID: c.OrderID})
 	c.Stopped = err == nil
 	return err
+}
+
+// learnWhetherStopped asks once more: repeating it changes nothing, and nobody else
+// knows of a shipment that was stopped before it was made.
+func (s *Service) learnWhetherStopped(ctx context.Context, id string, c *Cancellation) error {
+	if c.Stopped {
+		return nil
+	}
+	if err := s.stopShipment(ctx, id, c); err != nil && !errors.Is(err, shipping.AlreadyDispatched) {
+		return err
+	}
+	return nil
 }
 
 // freePromotion lets somebody else use the promotion of an order that will not
