@@ -20,7 +20,7 @@ type group struct {
 	names    [options]string
 	images   []placed
 	rows     int
-	text     bool           // it is perhaps no product, but text of the one above
+	text     bool           // it is perhaps no product, but text of another
 	refusal  *Refusal       // the first thing wrong; nil: none yet
 	variants map[string]int // line by SKU
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Reader gives one product after the other. It holds the rows of one product,
-// and a hash of each handle it has seen (about 20 bytes).
+// and a hash of each handle and of each broken row that it has seen (about 20 bytes).
 type Reader struct {
 	in      *records
 	header  header
@@ -21,8 +21,16 @@ type Reader struct {
 	torn    bool   // a row was no CSV, and no whole one has come since: what is short may be its text
 	ready   []result
 	seed    maphash.Seed
-	seen    map[uint64]struct{}
-	ended   error // of the file, given after what is ready
+	seen    map[uint64]struct{} // handles that are used up
+	doubts  map[uint64]struct{} // broken rows of which nobody can say whether they are any
+	ended   error               // of the file, given after what is ready
+}
+
+// doubt is what is to be seen of a broken row that may be text, and may be the first
+// of a product. Its other rows have the same Title, or none.
+type doubt struct {
+	handle string
+	title  string // empty: not to be seen
 }
 
 type result struct {
@@ -34,7 +42,7 @@ type result struct {
 // the currency of the prices has: 2 for USD. An error tells what is wrong with
 // the file as a whole.
 func NewReader(in io.Reader, digits int) (*Reader, error) {
-	r := &Reader{in: newRecords(in), digits: digits, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+	r := &Reader{in: newRecords(in), digits: digits, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, doubts: map[uint64]struct{}{}}
 	var err error
 	r.header, err = readHeader(r.in)
 	return r, err
@@ -72,7 +80,7 @@ func (r *Reader) step() {
 	}
 	row := row{record: rec, header: &r.header}
 	if n := len(rec.fields); n < r.header.count || strings.Join(rec.fields[r.header.count:], "") != "" {
-		bad := &badRecord{line: rec.line, reason: fmt.Sprintf("has %d columns, the first line has %d", n, r.header.count)}
+		bad := &badRecord{line: rec.line, fields: rec.fields, reason: fmt.Sprintf("has %d columns, the first line has %d", n, r.header.count)}
 		if n > 1 { // a lone word is a piece of a broken row
 			bad.raw = strings.Join(rec.fields, ",")
 		}
@@ -80,13 +88,13 @@ func (r *Reader) step() {
 		return
 	}
 	r.missing, r.torn = 0, false
-	handle := strings.ToLower(row.get(colHandle))
+	handle, title := strings.ToLower(row.get(colHandle)), row.get(colTitle)
 	switch {
 	case handle == "":
 		if strings.Join(rec.fields, "") != "" { // a row of commas is as good as a blank line
 			r.ready = append(r.ready, result{err: &Refusal{Line: rec.line, Reason: "the row has no Handle"}})
 		}
-	case r.group != nil && r.group.product.Handle == handle && !(r.group.text && row.get(colTitle) != ""):
+	case r.group != nil && r.group.product.Handle == handle && !(r.group.text && title != "" && !r.doubted(handle, title)):
 		r.group.add(row)
 	default:
 		r.open(handle, rec.line, row)
@@ -97,13 +105,29 @@ func (r *Reader) step() {
 func (r *Reader) open(handle string, line int, first row) {
 	r.close()
 	key := maphash.String(r.seed, handle)
-	if _, again := r.seen[key]; again {
+	_, again := r.seen[key]
+	r.seen[key] = struct{}{}
+	switch {
+	case again:
 		r.group = &group{product: Product{Handle: handle, Line: line}}
 		r.group.refuse(line, "the Handle was further up already: rows of one product must stand together")
-		return
+	case r.doubted(handle, first.get(colTitle)):
+		r.group = &group{product: Product{Handle: handle, Line: line}}
+		r.group.refuse(line, "a row of this Handle is broken further up: a product is taken with all its rows, or not at all")
+	default:
+		r.group = begin(handle, first, r.digits)
 	}
-	r.seen[key] = struct{}{}
-	r.group = begin(handle, first, r.digits)
+}
+
+// doubted tells whether a whole row may be of a product that began with a broken one:
+// text that begins with the Handle of a product does not go on with its Title.
+func (r *Reader) doubted(handle, title string) bool {
+	for _, t := range []string{title, ""} {
+		if _, found := r.doubts[maphash.Comparable(r.seed, doubt{handle, t})]; found {
+			return true
+		}
+	}
+	return false
 }
 
 // close hands over the product that was being read.
@@ -127,13 +151,15 @@ const longestHandle = 255 // letters
 // while commas of that one are missing: text may begin with a word and a comma. torn
 // says that the row is no CSV, so that its other lines may come as rows. Their text
 // can have more commas than the row lacks, so only what is surely a row uses its
-// Handle up: a good product may come with what a line of text begins with.
+// Handle up: a good product may come with what a line of text begins with. Of the
+// others the Title is kept in mind: a product is not taken from its second row on.
 func (r *Reader) broken(bad *badRecord, torn bool) {
 	handle := r.guess(bad.raw)
 	commas := strings.Count(bad.raw, ",")
 	short := r.header.count - 1 - commas
 	piece := r.missing > 0 && short > 0
 	text := r.torn && short > 0
+	sure := !text && (torn || short <= 0)
 	r.torn = torn || text
 	switch {
 	case piece:
@@ -142,6 +168,13 @@ func (r *Reader) broken(bad *badRecord, torn bool) {
 		r.missing = max(short, 0)
 	default:
 		r.missing = 0
+	}
+	switch {
+	case handle == "":
+	case sure:
+		r.seen[maphash.String(r.seed, handle)] = struct{}{}
+	default:
+		r.doubts[maphash.Comparable(r.seed, doubt{handle, r.title(bad)})] = struct{}{}
 	}
 	if r.group != nil && (piece || handle == "" || handle == r.group.product.Handle) {
 		r.group.refuse(bad.line, "the row %s", bad.reason)
@@ -152,10 +185,7 @@ func (r *Reader) broken(bad *badRecord, torn bool) {
 		return
 	}
 	r.close()
-	if !text && (torn || short <= 0) {
-		r.seen[maphash.String(r.seed, handle)] = struct{}{}
-	}
-	r.group = &group{product: Product{Handle: handle, Line: bad.line}, text: text && !torn}
+	r.group = &group{product: Product{Handle: handle, Line: bad.line}, text: !sure}
 	r.group.refuse(bad.line, "the row %s", bad.reason)
 }
 
@@ -166,12 +196,30 @@ func (r *Reader) guess(raw string) string {
 	if len(fields) <= at || strings.Contains(strings.Join(fields[:at], ""), `"`) && !strings.HasPrefix(raw, `"`) {
 		return ""
 	}
-	handle := strings.ToLower(strings.TrimSpace(chomp(fields[at])))
-	if inner, ok := strings.CutPrefix(handle, `"`); ok {
-		handle, _ = strings.CutSuffix(inner, `"`)
-	}
+	handle := strings.ToLower(bare(fields[at]))
 	if utf8.RuneCountInString(handle) > longestHandle || !handleLike.MatchString(handle) {
 		return ""
 	}
 	return handle
+}
+
+// title gives the Title of a broken row as far as it can be seen.
+func (r *Reader) title(bad *badRecord) string {
+	at := r.header.at[colTitle]
+	if at < len(bad.fields) {
+		return strings.TrimSpace(bad.fields[at])
+	}
+	if fields := strings.SplitN(bad.raw, ",", at+2); at < len(fields) {
+		return bare(fields[at])
+	}
+	return ""
+}
+
+// bare takes space and quotes off a field of a broken row.
+func bare(field string) string {
+	field = strings.TrimSpace(field)
+	if inner, ok := strings.CutPrefix(field, `"`); ok {
+		field, _ = strings.CutSuffix(inner, `"`)
+	}
+	return field
 }

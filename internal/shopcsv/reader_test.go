@@ -233,6 +233,7 @@ func TestPiecesOfABrokenRow(t *testing.T) {
 		"the second row has the text":        {"q,Q,,V,T,a,true,Size,Small,,,,,1,1,,,,,,\nq,,\"<p class=\"x\">\nHowever, it grows\n</p>\"" + tail, []string{"line 4: q" + reason}},
 		"two of them":                        {"q,Q,\"<p class=\"x\">\nHowever, it grows\n</p>\"" + tail + "r,R,\"<p class=\"x\">\nNow, this\n</p>\"" + tail, []string{"line 3: q" + reason, "line 6: r" + reason}},
 		"the end is lost, and another comes": {"q,Q,\"<p class=\"x\">\nHowever, it grows\nr,R,\"<p class=\"x\"></p>\"" + tail, []string{"line 3: q" + reason, "line 5: r" + reason}},
+		"the title is in each row":           {"q,Q,<p>\n</p>" + tail + "q,Q,,V,T,a,true,Size,Large,,,,,1,1,,,,,,\n", []string{"line 3: q: the row has 3 columns, the first line has 21"}},
 		"short rows have no pieces":          {"q,Q,<p>\nr,R,<p>\n", []string{"line 3: q: the row has 3 columns, the first line has 21", "line 4: r: the row has 3 columns, the first line has 21"}},
 		"another product, and it again":      {"q,Q,\"<p class=\"x\"></p>\"" + tail + good + "q,Q,,V,T,a,true,Size,Large,,,,,1,1,,,,,,\n", []string{"line 3: q" + reason, "line 5: q: the Handle was further up already: rows of one product must stand together"}},
 	} {
@@ -262,6 +263,8 @@ func TestTextOfABrokenRowIsNoProduct(t *testing.T) {
 		"words with a quote":   "q,Q,\"<p class=\"x\">\n" + commas + "Mug, plate and <b class=\"x\">bowl</b>\n</p>\"" + row + good + mug,
 		"in the last column":   "q,Q,,V,T,a,true,Size,Small,,,,,1,1,,,,,,\"a \"b\"\nMug, plate and \"bowl\"\"\n" + good + mug,
 		"no quotes at all":     "q,Q,<p>\nMug, plate and bowl\n</p>" + row + good + mug,
+		"none, and at once":    "q,Q,<p>\nMug, plate and bowl\n</p>" + row + mug,
+		"a quote, and at once": "q,Q,\"<p class=\"x\">\n" + commas + "Mug, plate and <b class=\"x\">bowl</b>\n</p>\"" + row + mug,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -269,6 +272,41 @@ func TestTextOfABrokenRowIsNoProduct(t *testing.T) {
 			require.NotEmpty(t, refused)
 			require.NotEmpty(t, products, refused)
 			require.Equal(t, "mug", products[len(products)-1].Handle, refused)
+		})
+	}
+}
+
+// A product whose first row is broken is refused with all its rows, also where text
+// in between looks like the row of another, and ends it.
+func TestProductsAreRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	const (
+		row  = ",V,T,a,true,Size,Small,,,,,1,1,,,,,,\n"
+		rest = ",,V,T,a,true,Size,Large,,,,,1,1,,,,,,\n"
+		text = "\nMug, plate and bowl\n</p>" + row
+	)
+	for name, in := range map[string]string{
+		"its text is a row":                    "q,Q,<p>" + text + "q,Q" + rest,
+		"with a capital letter":                "Q, Q ,<p>" + text + "q,Q" + rest,
+		"and comes twice":                      "q,Q,<p>" + text + "q,Q" + rest + "g,G" + rest + "q,Other" + rest,
+		"a comma in the title":                 "q,\"Q, big\",<p>" + text + "q,\"Q, big\"" + rest,
+		"no title in the broken row":           "q,,<p>" + text + "q,Q" + rest,
+		"after a broken one":                   "r,R,\"<p class=\"x\"></p>\"" + row + "q,Q,<p>" + text + "q,Q" + rest,
+		"after a broken one, and with a quote": "r,R,\"<p class=\"x\"></p>\"" + row + "q,Q,\"<p class=\"x\">" + text + "q,Q" + rest,
+		"a quote in the title":                 "r,R,\"<p class=\"x\"></p>\"" + row + "q,\"Q," + text + "q,Q" + rest,
+		"where an end is lost":                 "r,R,\"<p class=\"x\">\nq,Q,<p>" + text + "q,Q" + rest,
+		"named as the text":                    "r,R,<p>\nQ, however, grows\nq,Q,<p>\n</p>" + row + "q,Q" + rest,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			products, refused := read(t, strings.NewReader(head+"f,F"+rest+in+"z,Z"+rest))
+			var handles []string
+			for _, p := range products {
+				handles = append(handles, p.Handle)
+			}
+			require.NotContains(t, handles, "q", refused)
+			require.Equal(t, "f", handles[0])
+			require.Equal(t, "z", handles[len(handles)-1])
 		})
 	}
 }

@@ -24,7 +24,8 @@ type record struct {
 // badRecord is a row that is no CSV.
 type badRecord struct {
 	line   int
-	raw    string // its first line, or the beginning of it
+	raw    string   // its first line, or the beginning of it
+	fields []string // before the place where it is broken
 	reason string
 }
 
@@ -82,7 +83,7 @@ func (r *records) parse(start int, first string) (record, error) {
 			r.ahead = append(r.ahead, lines[i])
 		}
 		r.line -= len(lines)
-		return record{}, &badRecord{line: start, raw: first, reason: reason}
+		return record{}, &badRecord{line: start, raw: first, fields: rec.fields, reason: reason}
 	}
 	rest, size := first, len(first)
 	for {
