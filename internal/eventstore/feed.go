@@ -128,6 +128,7 @@ func (f *Feed) hold(ctx context.Context) error {
 		case err != nil && time.Now().After(f.lease.until):
 			return err
 		case err != nil:
+			f.reader = f.store.Reader() // the database may be another one by now
 			f.store.log.WarnContext(ctx, "feed projections", "module", f.Module(), "error", err)
 			f.wait(ctx, firstRetry, nil)
 		case more:
@@ -228,8 +229,12 @@ func (f *Feed) tend(ctx context.Context, p Projection, g generation, own []gener
 	return false, err
 }
 
-// step applies one batch: the checkpoint moves in the transaction of the rows, and
-// only from where it was.
+// errMoved tells that a batch was not applied, and is to be read again.
+var errMoved = errors.New("the projection is elsewhere, or the database has lost events that were read")
+
+// step applies one batch: the checkpoint moves in the transaction of the rows, only
+// from where it was, and only where what was read is there, up to the end that the
+// reader saw: a failover may have come in between.
 func (f *Feed) step(ctx context.Context, p Projection, g *generation, pages map[int64][]Recorded) (more bool, err error) {
 	events, read := pages[g.Position]
 	if !read {
@@ -247,13 +252,16 @@ func (f *Feed) step(ctx context.Context, p Projection, g *generation, pages map[
 			return err
 		}
 		tx := f.store.db.Conn(ctx).Exec(`UPDATE stream_generations SET position = ?, applied = applied + ?, failure = ''
-			WHERE name = ? AND generation = ? AND position = ? AND state = ?`,
-			last, len(events), g.Name, g.Generation, g.Position, g.State)
+			WHERE name = ? AND generation = ? AND position = ? AND state = ?
+				AND EXISTS (SELECT 1 FROM stream_events WHERE position = ? AND seal = ?)
+				AND (SELECT COUNT(*) FROM stream_events WHERE position > ? AND position <= ?) = ?`,
+			last, len(events), g.Name, g.Generation, g.Position, g.State,
+			f.reader.end.position, f.reader.end.seal, g.Position, last, len(events))
 		if tx.Error != nil {
 			return tx.Error
 		}
 		if tx.RowsAffected != 1 {
-			return errLost
+			return errMoved
 		}
 		return p.Apply(ctx, g.Generation, events)
 	})

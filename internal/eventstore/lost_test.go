@@ -2,12 +2,17 @@ package eventstore_test
 
 import (
 	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/eventstore"
 )
 
 // lose is a database that fails over to a copy: the last commits are not there, and
@@ -16,6 +21,17 @@ func (b *bundle) lose(t testing.TB, stream string, from int64) {
 	t.Helper()
 	b.exec(t, "DELETE FROM stream_events WHERE stream = ? AND version >= ?", stream, from)
 	b.exec(t, "DELETE FROM outbox WHERE aggregate_id = ? AND version >= ?", stream, from)
+}
+
+// fallBack is a failover that loses all events after a position, which come again.
+func (b *bundle) fallBack(t testing.TB, position int64) {
+	t.Helper()
+	b.exec(t, "DELETE FROM stream_events WHERE position > ?", position)
+	if b.db.Dialect() == database.SQLite {
+		b.exec(t, "UPDATE sqlite_sequence SET seq = ? WHERE name = 'stream_events'", position)
+		return
+	}
+	b.exec(t, "SELECT setval(pg_get_serial_sequence('stream_events', 'position'), ?, false)", position+1)
 }
 
 // What is recorded next on lost commits makes no gap.
@@ -136,4 +152,48 @@ func TestLostCommitsLeaveNoSnapshot(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, folded, past)
 	})
+}
+
+// A batch that was read before a failover is applied only where all of it is there
+// afterwards: else the rows would have what never was, and what has its positions by
+// then would be left out.
+func TestLostCommitsAreNotApplied(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		lose  func(t *testing.T, b *bundle)
+		coins int64
+	}{
+		"the last ones, and others come": {func(t *testing.T, b *bundle) {
+			b.fallBack(t, 1)
+			other := instance(t, b.db, clock.System, 10)
+			for range 2 {
+				_, err := other.fill(t.Context(), "new", "", 10)
+				require.NoError(t, err)
+			}
+		}, 21},
+		"one that committed late": {func(t *testing.T, b *bundle) {
+			b.exec(t, "DELETE FROM stream_events WHERE position = 2")
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, b *bundle) {
+				withTotals(t, b)
+				for _, stream := range []string{"a", "b", "c"} {
+					b.mustFill(t, stream, 1)
+				}
+				lose := sync.OnceFunc(func() { tc.lose(t, b) })
+				types, err := eventstore.NewRegistry(eventstore.Type[filled]("purse.filled").Since(func(data json.RawMessage) (json.RawMessage, error) {
+					lose() // it was read, and the transaction has not begun
+					return data, nil
+				}))
+				require.NoError(t, err)
+				reading := eventstore.New(b.db, types, clock.System, slog.New(slog.DiscardHandler))
+				f := eventstore.NewFeed(reading, []eventstore.Projection{totals{bundle: b}.projection("totals")})
+				b.run(t, f.Task())
+				caughtUp(t, f)
+				coins, _ := b.total(t, f, "totals")
+				require.Equal(t, tc.coins, coins)
+			})
+		})
+	}
 }

@@ -12,12 +12,22 @@ import (
 // Reader reads the events of all streams in the order of their positions, which
 // is that of the versions within each stream. An event that commits late is
 // never skipped: the reader goes only as far as no transaction under way can
-// still add something. It belongs to one goroutine.
+// still add something, also after a failover of the database. It belongs to one goroutine.
 type Reader struct {
 	store *Store
 	marks []mark
 	safe  int64 // no event at or before this position is yet to come
 	known bool  // a Look has found out what is safe; until then it is nothing
+	end   end   // that the last Look saw
+}
+
+// end is the newest event that is visible. While it is there, so is all that was
+// committed before it, and no position before its own is drawn any more: what a
+// reader knows holds. A failover of the database may lose it, and then positions
+// come again.
+type end struct {
+	position int64 // 0: there is none
+	seal     int64
 }
 
 // mark is a position that is safe once those who were writing when it was seen
@@ -36,38 +46,60 @@ func (s *Store) Reader() *Reader { return &Reader{store: s} }
 
 const newest = "SELECT COALESCE(MAX(position), 0) FROM stream_events"
 
+// A look is one statement, which sees one moment: the end, and whether the one that
+// was seen before is still there.
+const (
+	lookAtEnd     = look + `''` + ofEnd
+	lookAtWriters = look + writers + ofEnd
+
+	look  = `SELECT position, seal, EXISTS (SELECT 1 FROM stream_events WHERE position = ? AND seal = ?) AS there, `
+	ofEnd = ` AS writers FROM stream_events ORDER BY position DESC LIMIT 1`
+)
+
 // Whoever draws a position holds the lock of an insert on the table before, and
 // keeps it to the end of its transaction. So those who hold positions before the
 // newest that is visible, and are not visible themselves, are among those who hold
 // that lock after the snapshot was taken, or have ended by then. Numbers of
 // transactions would not do: they are those of the whole server, where a long
 // import into somebody else's database would hold up every reader.
-const newestAndWriters = `SELECT COALESCE((SELECT MAX(position) FROM stream_events), 0) AS position,
-	COALESCE((SELECT string_agg(DISTINCT virtualtransaction, ' ') FROM pg_locks
-		WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
-			AND relation = CAST('stream_events' AS regclass)
-			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())), '') AS writers`
+const writers = `COALESCE((SELECT string_agg(DISTINCT virtualtransaction, ' ') FROM pg_locks
+	WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
+		AND relation = CAST('stream_events' AS regclass)
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())), '')`
 
 // Look finds out how far it is safe to read now. waiting tells that there is
 // more, which transactions under way hold back for a moment.
 func (r *Reader) Look(ctx context.Context) (safe int64, waiting bool, err error) {
-	var now struct {
-		Position int64
-		Writers  string
-	}
-	conn := r.store.db.Conn(ctx)
-	if err := conn.Raw(newest).Scan(&now.Position).Error; err != nil {
+	if _, err := r.look(ctx, lookAtEnd); err != nil {
 		return r.safe, false, fmt.Errorf("look how far the streams are: %w", err)
 	}
-	if r.store.db.Dialect() == database.SQLite || now.Position == r.safe && len(r.marks) == 0 {
-		r.safe, r.known = now.Position, true
+	if r.store.db.Dialect() == database.SQLite || r.end.position == r.safe && len(r.marks) == 0 {
+		r.safe, r.known = r.end.position, true
 		return r.safe, false, nil
 	}
-	if err := r.store.db.Conn(ctx).Raw(newestAndWriters).Scan(&now).Error; err != nil {
+	writing, err := r.look(ctx, lookAtWriters)
+	if err != nil {
 		return r.safe, false, fmt.Errorf("look who is writing to the streams: %w", err)
 	}
-	r.resolve(now.Position, strings.Fields(now.Writers))
+	r.resolve(r.end.position, writing)
 	return r.safe, len(r.marks) > 0, nil
+}
+
+// look sees the end, and forgets what is known where the one before is lost.
+func (r *Reader) look(ctx context.Context, query string) (writing []string, err error) {
+	var now struct {
+		Position, Seal int64
+		There          bool
+		Writers        string
+	}
+	if err := r.store.db.Conn(ctx).Raw(query, r.end.position, r.end.seal).Scan(&now).Error; err != nil {
+		return nil, err
+	}
+	if r.end.position > 0 && !now.There {
+		r.safe, r.known, r.marks = 0, false, nil
+	}
+	r.end = end{now.Position, now.Seal}
+	return strings.Fields(now.Writers), nil
 }
 
 // resolve adds a mark for what is visible now, and takes away those for which

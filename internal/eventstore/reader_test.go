@@ -3,6 +3,7 @@ package eventstore_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -55,6 +56,11 @@ func (b *bundle) appends(stream string) func(context.Context) error {
 	}
 }
 
+func (b *bundle) append(t *testing.T, stream string) {
+	t.Helper()
+	require.NoError(t, b.db.Atomic(t.Context(), b.appends(stream)))
+}
+
 func streams(t *testing.T, r *eventstore.Reader, after int64) (names []string, last int64) {
 	t.Helper()
 	events, err := r.Next(t.Context(), after, 1000)
@@ -67,40 +73,74 @@ func streams(t *testing.T, r *eventstore.Reader, after int64) (names []string, l
 
 // A transaction that commits late has a position before one that is visible. Both
 // orders of the transactions' own numbers are tried: a horizon made from the two
-// ends of a snapshot would skip the younger one.
+// ends of a snapshot would skip the younger one. And a failover is, after which
+// positions come again that the reader knew: at the end of what it saw, before it,
+// and before what it waited for.
 func TestReaderSkipsNothingThatCommitsLate(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {
 		if b.db.Dialect() == database.SQLite {
 			t.Skip("SQLite has one writer, so nothing commits late")
 		}
-		for name, lateIsYounger := range map[string]bool{"late and older": false, "late and younger": true} {
-			reader := b.store.Reader()
-			start, waiting, err := reader.Look(t.Context())
-			require.NoError(t, err)
-			require.False(t, waiting, name)
-
-			late, early := hold(t, b.db), hold(t, b.db)
-			number := func(ctx context.Context) error { return b.db.Conn(ctx).Exec("SELECT pg_current_xact_id()").Error }
-			if lateIsYounger {
-				early.must(t, number)
-			}
-			late.must(t, b.appends("late"+name))
-			early.must(t, b.appends("early"+name))
-			early.commit(t)
-			for range 3 {
-				safe, waiting, err := reader.Look(t.Context())
+		for name, tc := range map[string]struct {
+			younger bool  // the late one
+			lost    int64 // events, at a failover
+			waiting bool  // for somebody, when it came
+		}{
+			"late and older":                        {},
+			"late and younger":                      {younger: true},
+			"after a failover":                      {lost: 5},
+			"after a failover, where the reader is": {lost: 2},
+			"after a failover, beyond the reader":   {lost: 1},
+			"after a failover, while it waits":      {lost: 2, waiting: true},
+			"after a failover, all is lost":         {lost: math.MaxInt64},
+		} {
+			t.Run(name, func(t *testing.T) {
+				reader := b.store.Reader()
+				for i := range 6 {
+					b.append(t, fmt.Sprint(name, i))
+				}
+				start, waiting, err := reader.Look(t.Context())
 				require.NoError(t, err)
-				require.True(t, waiting, name)
-				require.Equal(t, start, safe, name)
-				names, _ := streams(t, reader, start)
-				require.Empty(t, names, name)
-			}
-			late.commit(t)
-			_, waiting, err = reader.Look(t.Context())
-			require.NoError(t, err)
-			require.False(t, waiting, name)
-			names, _ := streams(t, reader, start)
-			require.Equal(t, []string{"late" + name, "early" + name}, names)
+				require.False(t, waiting)
+				if tc.waiting {
+					writer := hold(t, b.db)
+					writer.must(t, b.appends("held"+name))
+					b.append(t, "seen"+name)
+					_, waiting, err := reader.Look(t.Context())
+					require.NoError(t, err)
+					require.True(t, waiting)
+					writer.commit(t)
+				}
+				after := start
+				if tc.lost > 0 {
+					after = max(0, b.count(t, "SELECT MAX(position) FROM stream_events")-tc.lost)
+					b.fallBack(t, after)
+					start = 0 // it knows nothing
+				}
+
+				late, early := hold(t, b.db), hold(t, b.db)
+				number := func(ctx context.Context) error { return b.db.Conn(ctx).Exec("SELECT pg_current_xact_id()").Error }
+				if tc.younger {
+					early.must(t, number)
+				}
+				late.must(t, b.appends("late"+name))
+				early.must(t, b.appends("early"+name))
+				early.commit(t)
+				for range 3 {
+					safe, waiting, err := reader.Look(t.Context())
+					require.NoError(t, err)
+					require.True(t, waiting)
+					require.Equal(t, start, safe)
+					names, _ := streams(t, reader, after)
+					require.Empty(t, names)
+				}
+				late.commit(t)
+				_, waiting, err = reader.Look(t.Context())
+				require.NoError(t, err)
+				require.False(t, waiting)
+				names, _ := streams(t, reader, after)
+				require.Equal(t, []string{"late" + name, "early" + name}, names)
+			})
 		}
 	})
 }
