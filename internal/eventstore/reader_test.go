@@ -20,20 +20,31 @@ type held struct {
 	done chan error
 }
 
+// hold begins one, which is undone at the end of the test unless it was committed.
 func hold(t *testing.T, db *database.DB) *held {
 	t.Helper()
-	h := &held{do: make(chan func(context.Context) error), done: make(chan error)}
+	h := &held{do: make(chan func(context.Context) error), done: make(chan error, 1)}
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		h.done <- db.Atomic(t.Context(), func(ctx context.Context) error {
-			for fn := range h.do {
-				if err := fn(ctx); err != nil {
-					return err
+			for {
+				select {
+				case fn, more := <-h.do:
+					if !more {
+						return nil
+					}
+					if err := fn(ctx); err != nil {
+						return err
+					}
+					h.done <- nil
+				case <-ctx.Done():
+					return ctx.Err()
 				}
-				h.done <- nil
 			}
-			return nil
 		})
 	}()
+	t.Cleanup(func() { <-ended })
 	return h
 }
 
