@@ -1,6 +1,7 @@
 package shoptest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -202,10 +203,20 @@ type Charge struct {
 // Alive tells whether money is or was taken by the charge, and not given back.
 func (c Charge) Alive() bool { return c.Status == "authorised" || c.Status == "captured" }
 
+// Made tells whether the charge was ever made: the customer saw it on the card, also
+// where it was given back.
+func (c Charge) Made() bool { return c.Status != "declined" }
+
+// provider is where the payment provider stands: with the shop, unless that was told of
+// another one.
+func (s *Server) provider() string {
+	return cmp.Or(s.Setting("BANYAN_PAYMENTS_PROVIDER_URL"), s.Ops+"/sandbox/psp")
+}
+
 // Ledger reads what the provider has for an order, with an admin's token.
 func (s *Server) Ledger(t *testing.T, admin Client, order string) []Charge {
 	t.Helper()
-	a := admin.At(s.Ops).Get(t, "//sandbox/psp/charges?reference="+order)
+	a := admin.At(s.provider()).Get(t, "//charges?reference="+order)
 	var list struct{ Items []Charge }
 	require.NoError(t, json.Unmarshal([]byte(a.Raw), &list), a.Raw)
 	for _, c := range list.Items {

@@ -48,7 +48,7 @@ func (v *Verdict) add(t *testing.T, s *Server, admin Client, o Answer) {
 	alive, made, voided := 0, 0, 0
 	for _, charge := range s.charges(t, admin, o) {
 		v.Charges++
-		if charge.Status == "declined" {
+		if !charge.Made() {
 			continue
 		}
 		made++
