@@ -33,14 +33,16 @@ func chance(t *testing.T) *rand.Rand {
 type victim struct {
 	at     shoptest.Site
 	now    atomic.Pointer[shoptest.Server]
+	logs   []*shoptest.Log // of all that it was
 	starts []time.Duration // from the start of the process until it was open
 }
 
-func serve(t *testing.T, at shoptest.Site) *victim {
+// Starts it for the first time.
+func (v *victim) Starts(t *testing.T) {
 	t.Helper()
-	v := &victim{at: at}
-	v.now.Store(shoptest.Serve(t, at))
-	return v
+	s := shoptest.Serve(t, v.at)
+	v.logs = append(v.logs, s.Log)
+	v.now.Store(s)
 }
 
 // Here is where it is at present, or was last.
@@ -50,9 +52,18 @@ func (v *victim) Here() string { return v.now.Load().Shop }
 func (v *victim) Again(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	s := shoptest.Serve(t, v.at)
+	v.Starts(t)
 	v.starts = append(v.starts, time.Since(began))
-	v.now.Store(s)
+}
+
+// clean demands that it never complained about what must not happen.
+func (v *victim) clean(t *testing.T) {
+	t.Helper()
+	for _, log := range v.logs {
+		for _, word := range []string{"database is locked", "SQLITE_BUSY", "panic", "DATA RACE"} {
+			require.Zero(t, log.Seen(word), "%q is in the log", word)
+		}
+	}
 }
 
 // median and longest of some durations.
