@@ -22,8 +22,8 @@ func TestRelay(t *testing.T) {
 		admin := s.LogIn(t, "chief@example.com", shoptest.Password)
 		c := s.NewCrowd(t, admin, buyers, 0, 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
 		o := openOutboxes(t, at)
-		backlog, kills, midway := int64(0), 0, 0
-		for round := 0; midway == 0 && round < 5; round++ { // on a busy machine all may be brought before the kill
+		backlog, kills, midway, hits := int64(0), 0, 0, shoptest.Storm(1, 10)
+		for round := 0; midway < hits && round < 5; round++ { // on a busy machine all may be brought before the kill
 			c.Wish(shoptest.Storm(5, 40))
 			for i, b := range c.Buyers {
 				for n, w := range b.Wishes {
@@ -59,7 +59,7 @@ func TestRelay(t *testing.T) {
 		}
 		require.Len(t, shipments, out.Confirmed, "one shipment for each order")
 		require.Positive(t, out.Cancelled)
-		require.Positive(t, midway, "all was brought before a kill came")
+		require.GreaterOrEqual(t, midway, hits, "mostly all was brought before a kill came")
 		t.Logf("%d events, %d kills while they were brought, %d with some left: %+v", backlog, kills, midway, out)
 	})
 }
@@ -70,8 +70,7 @@ type outboxes []*database.DB
 
 func openOutboxes(t *testing.T, at shoptest.Site) outboxes {
 	t.Helper()
-	cluster, err := database.Open(t.Context(), database.Config{Dir: at.Data, URL: at.Setting("BANYAN_DATABASE_URL"), Pool: 10})
-	require.NoError(t, err)
+	cluster := openStore(t, at)
 	t.Cleanup(func() { _ = cluster.Close() })
 	var all outboxes
 	for _, module := range []string{"orders", "payments", "inventory", "shipping"} {
