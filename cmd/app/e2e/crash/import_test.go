@@ -22,14 +22,14 @@ type imported struct{ Products, Created, Changed, Unchanged int }
 // then as after an undisturbed one, and no product was ever half there.
 func TestImport(t *testing.T) {
 	t.Parallel()
-	products, kills := shoptest.Storm(300, 3000), shoptest.Storm(4, 30)
+	products, kills, hits := shoptest.Storm(300, 3000), shoptest.Storm(4, 30), shoptest.Storm(1, 15)
 	file := filepath.Join(t.TempDir(), "products.csv")
 	require.NoError(t, os.WriteFile(file, []byte(export(products)), 0o600))
 	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
 		dice := chance(t)
 		s := shoptest.Serve(t, at)
 		took, hit := 400*time.Millisecond, 0
-		for n := 0; n < kills || hit == 0 && n < 10*kills; n++ {
+		for n := 0; n < kills || hit < hits && n < 10*kills; n++ {
 			cmd := at.Command(context.WithoutCancel(t.Context()), t, "import", file)
 			require.NoError(t, cmd.Start())
 			over := make(chan error, 1)
@@ -50,7 +50,7 @@ func TestImport(t *testing.T) {
 				require.Equal(t, 2, variants, "%s is half there", handle)
 			}
 		}
-		require.Positive(t, hit)
+		require.GreaterOrEqual(t, hit, hits, "too few kills hit an import")
 		var first, again imported
 		at.JSON(t, &first, "import", "--json", file)
 		require.Equal(t, products, first.Products)
@@ -66,7 +66,7 @@ func TestImport(t *testing.T) {
 		becomes(t, wanted, s, func(line string) bool { return strings.HasPrefix(line, "pot-") }, "after the last import")
 		s.Quiet(t)
 		s.Audited(t)
-		t.Logf("%d of %d kills hit the import of %d products", hit, kills, products)
+		t.Logf("%d kills hit the import of %d products", hit, products)
 	})
 }
 
