@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +31,8 @@ type provider struct {
 	shops   []*victim // in turn, they are told
 	turn    atomic.Uint64
 	charged chan *victim // who takes one has the shop's reply held back until it is dead
+	told    atomic.Int64 // webhooks that a shop has taken
+	missed  atomic.Int64 // webhooks that met no shop, and are sent again
 }
 
 // What a shop and this provider know of each other.
@@ -44,18 +44,27 @@ const (
 func openProvider(t *testing.T, shops ...*victim) *provider {
 	t.Helper()
 	p := &provider{shops: shops, charged: make(chan *victim)}
-	told := httptest.NewServer(&httputil.ReverseProxy{
-		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(p.next()) },
-		ErrorLog: log.New(io.Discard, "", 0), // a dead shop is none
+	webhooks := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(p.next()) },
+		ModifyResponse: func(r *http.Response) error {
+			if r.StatusCode/100 == 2 {
+				p.told.Add(1)
+			}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			p.missed.Add(1)
+			w.WriteHeader(http.StatusBadGateway)
+		},
 	})
-	t.Cleanup(told.Close)
+	t.Cleanup(webhooks.Close)
 	db := testenv.SQLite(t, "sandbox")
 	require.NoError(t, db.Migrate(t.Context(), sandbox.Migrations()...))
 	var err error
 	p.box, err = sandbox.New(sandbox.Deps{
 		DB: db, Now: clock.System, NewID: id.V7, Log: slog.New(slog.DiscardHandler), APIKey: apiKey,
 		Admin:      func(*http.Request) error { return nil }, // only the test knows where it is
-		WebhookURL: told.URL + "/api/v1/payments/webhook", WebhookSecret: webhookSecret,
+		WebhookURL: webhooks.URL + "/api/v1/payments/webhook", WebhookSecret: webhookSecret,
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -83,9 +92,9 @@ func (p *provider) next() *url.URL {
 func (p *provider) opens(t *testing.T, v *victim, at shoptest.Site) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		told := &reply{ResponseWriter: w}
-		p.box.ServeHTTP(told, r)
-		if r.Method != http.MethodPost || r.URL.Path != "/charges" || !told.authorised {
+		answer := &reply{ResponseWriter: w}
+		p.box.ServeHTTP(answer, r)
+		if r.Method != http.MethodPost || r.URL.Path != "/charges" || !answer.authorised {
 			return
 		}
 		select {

@@ -174,6 +174,7 @@ func (k *killer) judge(t *testing.T, out shoptest.Outcome) {
 	t.Helper()
 	require.GreaterOrEqual(t, k.hard.Load(), hardKills(), "too few kills hit an order under way")
 	require.GreaterOrEqual(t, k.unheard.Load(), unheardKills(), "too few kills came between a charge and its reply")
+	require.Positive(t, k.bank.told.Load(), "the provider tells nobody what it did")
 	require.Positive(t, out.Cancelled)
 	require.Positive(t, out.ByWallet)
 	good, deposits := 0, 0
@@ -191,7 +192,7 @@ func (k *killer) judge(t *testing.T, out shoptest.Outcome) {
 	// A machine that stands still for a while spoils good cards; at full size few are.
 	require.Greater(t, out.Confirmed, shoptest.Storm(good/3, good*9/10), "of %d orders with good cards that nobody cancelled too few were confirmed: %+v", good, out)
 	require.LessOrEqual(t, out.Spoilt, shoptest.Storm(good/2, good/20), "of %d orders with good cards too many came to nothing: %+v", good, out)
-	t.Logf("%d should be confirmed, %d were, %d were spoilt", good, out.Confirmed, out.Spoilt)
+	t.Logf("%d should be confirmed, %d were, %d were spoilt; the provider told of %d changes, and %d times there was no shop", good, out.Confirmed, out.Spoilt, k.bank.told.Load(), k.bank.missed.Load())
 	living, deadline := 0, time.Now().Add(shoptest.Patience/2)
 	shoptest.Until(t, "what came to nothing is given back", func() bool { // of deposits, a moment later
 		living = k.victims[0].living(t)
