@@ -95,7 +95,14 @@ func Skip(t testing.TB, need, why string) {
 	if os.Getenv("BANYAN_TEST_REQUIRE") == "all" {
 		t.Fatalf("%s is required but not there: %s", need, why)
 	}
-	line := fmt.Sprintf("SKIPPED %s: needs %s: %s\n", t.Name(), need, why)
+	Instead(t, need, why)
+}
+
+// Instead skips the test as loudly as Skip does, also where everything is required:
+// another test shows the same by other means, and other says which.
+func Instead(t testing.TB, need, other string) {
+	t.Helper()
+	line := fmt.Sprintf("SKIPPED %s: needs %s: %s\n", t.Name(), need, other)
 	fmt.Fprint(os.Stderr, line)
 	if path := os.Getenv("BANYAN_TEST_SKIPPED"); path != "" {
 		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
