@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/boundary"
+	"github.com/banyan-tree/banyan/internal/clock"
+	"github.com/banyan-tree/banyan/internal/database"
+	"github.com/banyan-tree/banyan/internal/id"
+	"github.com/banyan-tree/banyan/internal/testenv"
+	"github.com/banyan-tree/banyan/modules/inventory"
+	"github.com/banyan-tree/banyan/modules/inventory/inventorymodule"
 )
 
 // plantedTree is a source tree in which orders joins the payments' table.
@@ -71,6 +78,48 @@ func TestBoundariesOfThisRepository(t *testing.T) {
 	for _, m := range modules {
 		require.Contains(t, out, m.name+": imports ok")
 	}
+}
+
+// TestObservedTrespass runs inventory on the data of payments, as a mistake in the wiring
+// would: what the guard wrote down of it is told with its line and what to do, and fails.
+func TestObservedTrespass(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "observed.jsonl")
+	cluster := testenv.Open(t, database.Config{Dir: t.TempDir(), Guard: database.GuardReport, GuardFile: file})
+	owner, err := cluster.Module(t.Context(), "inventory", 1)
+	require.NoError(t, err)
+	require.NoError(t, owner.Migrate(t.Context(), inventorymodule.Migrations()...))
+	wrong, err := cluster.Module(t.Context(), "payments", 1)
+	require.NoError(t, err)
+	code, out, problems := boundaries(t, "--observed", file)
+	require.Equal(t, exitOK, code, out+problems)
+	require.Contains(t, out, "Nothing new blocks an extraction.")
+
+	m, err := inventorymodule.New(inventorymodule.Deps{DB: wrong, Now: clock.System, NewID: id.V7, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	_, err = m.Service.Levels(t.Context(), inventory.LevelsRequest{SKUs: []string{"x"}})
+	require.Error(t, err, "the table is in another file")
+	code, out, problems = boundaries(t, "--observed", file)
+	require.Equal(t, exitFailed, code, out+problems)
+	require.Contains(t, out, "payments: imports ok (")
+	require.Regexp(t, `SQL 1 finding · .* → cannot be extracted\n\n`+
+		`  modules/inventory/internal/store/stock\.go:\d+  SQL\n`+
+		`    a statement touched the table stock of inventory while running\n`, out)
+	require.Contains(t, out, "issued: ")
+	require.Contains(t, out, "    instead: ask the owner through its contract, or keep your own copy from its events\n")
+	require.Contains(t, out, "\n1 finding.\n")
+	code, _, _ = boundaries(t, "--observed", file, "inventory")
+	require.Equal(t, exitOK, code, "it is payments who trespassed")
+
+	// What has data and is no module of the source is told as well.
+	require.NoError(t, os.WriteFile(file, []byte(`{"module":"sandbox","other":"orders","opened":[],"issued":["x cmd/app/provider.go:5"]}`+"\n"), 0o600))
+	code, out, _ = boundaries(t, "--observed", file)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "  cmd/app/provider.go:5  transactions\n    data of orders was reached for inside a transaction of sandbox while running\n")
+
+	code, _, problems = boundaries(t, "--observed", file+".none")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, problems, "observed.jsonl.none")
 }
 
 func TestBoundariesBaseline(t *testing.T) {

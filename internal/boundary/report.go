@@ -51,6 +51,11 @@ func (s *Survey) Report(modules []string, baseline *Baseline) (Report, error) {
 			list = append(slices.Clone(list), Module{Name: shared})
 		}
 	}
+	for _, f := range r.Findings { // of data that no module of the source has: something observed
+		if !slices.ContainsFunc(list, func(m Module) bool { return m.Name == f.Module }) {
+			list = append(slices.Clone(list), Module{Name: f.Module})
+		}
+	}
 	for _, m := range list {
 		if !asked(m.Name) {
 			continue

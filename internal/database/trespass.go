@@ -29,7 +29,7 @@ type Guard string
 
 // The guards.
 const (
-	GuardReport Guard = "report" // it runs, is logged once with both stacks, and counted
+	GuardReport Guard = "report" // it runs, is logged once, and counted
 	GuardRefuse Guard = "refuse" // it does not run, and ErrTrespass comes back
 	GuardOff    Guard = "off"    // nobody looks
 )
@@ -44,7 +44,7 @@ type Trespass struct {
 	Other     string   `json:"other"`
 	Table     string   `json:"table,omitempty"` // empty: data of Other was reached for inside a transaction of Module
 	Statement string   `json:"statement,omitempty"`
-	Opened    []string `json:"opened"` // frames where the transaction or handle was opened, the innermost first
+	Opened    []string `json:"opened"` // frames where the transaction was opened, the innermost first; of a handle outside of one with GuardRefuse only
 	Issued    []string `json:"issued"` // frames where the statement was issued
 }
 
@@ -94,6 +94,11 @@ func newGuards(cfg Config) (*guards, error) {
 	case GuardReport, GuardRefuse, GuardOff:
 	default:
 		return nil, fmt.Errorf("the guard %q is not known: refuse, report or off", g.mode)
+	}
+	if g.file != "" { // it is there from the start: one that is empty says that nothing was seen
+		if err := g.add(nil); err != nil {
+			return nil, fmt.Errorf("open the file for what the guard sees: %w", err)
+		}
 	}
 	if cfg.Metrics != nil {
 		if err := cfg.Metrics.Register(g.counter); err != nil {
@@ -205,17 +210,22 @@ func (g *guards) tell(ctx context.Context, message string, t Trespass) {
 	}
 }
 
-// write adds a line. Several processes may write to the same file.
-func (g *guards) write(t Trespass) (err error) {
+// write adds a line.
+func (g *guards) write(t Trespass) error {
 	line, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
+	return g.add(append(line, '\n'))
+}
+
+// add writes to the end of the file. Several processes may do so.
+func (g *guards) add(text []byte) error {
 	f, err := os.OpenFile(g.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(line, '\n'))
+	_, err = f.Write(text)
 	return errors.Join(err, f.Close())
 }
 

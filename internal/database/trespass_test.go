@@ -113,13 +113,27 @@ func TestTrespassIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	eachGuarded(t, database.GuardReport, func(t *testing.T, cfg database.Config) {
 		orders, _ := neighbours(t, cfg)
+		require.Empty(t, observed(t, cfg.GuardFile), "the file is there before anything is seen")
 		for range 3 {
 			var n int64
 			err := orders.Conn(t.Context()).Raw("SELECT count(*) FROM payments.cards").Scan(&n).Error
 			require.NotErrorIs(t, err, database.ErrTrespass)
 			require.Equal(t, cfg.URL == "", err != nil, "one file has no tables of another")
 		}
-		require.Len(t, observed(t, cfg.GuardFile), 1)
+		seen := observed(t, cfg.GuardFile)
+		require.Len(t, seen, 1)
+		require.Contains(t, strings.Join(seen[0].Issued, "\n"), "TestTrespassIsReportedOnce")
+		require.Empty(t, seen[0].Opened, "a stack for each read would cost more than it tells")
+
+		for range 2 {
+			_ = orders.Atomic(t.Context(), func(ctx context.Context) error {
+				return orders.Conn(ctx).Exec("DELETE FROM payments.cards").Error
+			})
+		}
+		seen = observed(t, cfg.GuardFile)
+		require.Len(t, seen, 2)
+		require.Contains(t, strings.Join(seen[1].Issued, "\n"), "TestTrespassIsReportedOnce")
+		require.Contains(t, strings.Join(seen[1].Opened, "\n"), "TestTrespassIsReportedOnce", "where the transaction was opened")
 	})
 }
 
@@ -145,6 +159,8 @@ func TestGuardIsKnown(t *testing.T) {
 	t.Parallel()
 	_, err := database.Open(t.Context(), database.Config{Dir: t.TempDir(), Guard: "maybe"})
 	require.ErrorContains(t, err, "refuse, report or off")
+	_, err = database.Open(t.Context(), database.Config{Dir: t.TempDir(), GuardFile: filepath.Join(t.TempDir(), "no-such-folder", "seen.jsonl")})
+	require.ErrorIs(t, err, os.ErrNotExist, "nobody would learn what was seen")
 }
 
 // BenchmarkGuard tells what the guard adds to a read.

@@ -1,17 +1,24 @@
 package e2e
 
 import (
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
 // TestShop goes through what a shop can do, chapter by chapter, on every wiring. All
-// chapters are of one shop: starting it costs more than most of them.
+// chapters are of one shop: starting it costs more than most of them. Nothing that it
+// sends to its databases in all this is in the way of taking a module out.
 func TestShop(t *testing.T) {
 	t.Parallel()
+	source, err := filepath.Abs(root)
+	require.NoError(t, err)
 	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
-		s := shoptest.Serve(t, at)
+		observed := filepath.Join(t.TempDir(), "observed.jsonl")
+		s := shoptest.Serve(t, at.With("BANYAN_BOUNDARIES_FILE="+observed))
 		for _, chapter := range []struct {
 			name string
 			do   func(t *testing.T, s *shoptest.Server)
@@ -33,5 +40,7 @@ func TestShop(t *testing.T) {
 		}
 		s.Quiet(t)
 		s.Audited(t)
+		require.FileExists(t, observed)
+		require.Contains(t, s.OK(t, "boundaries", "--source", source, "--observed", observed), "\nNothing new blocks an extraction.\n")
 	})
 }

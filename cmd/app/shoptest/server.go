@@ -174,6 +174,11 @@ func (s *Server) end(t *testing.T) {
 			t.Errorf("the shop left with exit code %d after SIGTERM", code)
 		}
 	}
+	for _, said := range trespasses {
+		if n := s.Log.Seen(said); n > 0 {
+			t.Errorf("the guard of the databases said %d times: %s", n, said)
+		}
+	}
 	if t.Failed() {
 		t.Logf("log of the shop:\n%s", s.Log)
 	}
@@ -216,7 +221,11 @@ func (l *Log) String() string {
 
 // watched are the words that every log is searched for, also where the text
 // itself is given up.
-var watched = [...]string{"database is locked", "SQLITE_BUSY", "panic", "DATA RACE"}
+var watched = append([]string{"database is locked", "SQLITE_BUSY", "panic", "DATA RACE", "superfluous"}, trespasses...)
+
+// trespasses are what the guard of the databases says of a module that reaches for
+// what is not its own. No shop may ever do so.
+var trespasses = []string{"statement touches another module's table", "transaction crosses modules"}
 
 // look counts the watched words of whole lines: a write may end within one.
 func (l *Log) look(p []byte) {

@@ -306,6 +306,9 @@ func (s Site) App(t *testing.T, args ...string) Result {
 	if exited := (*exec.ExitError)(nil); !errors.As(err, &exited) {
 		require.NoError(t, err)
 	}
+	for _, said := range trespasses {
+		require.NotContains(t, stderr.String(), said)
+	}
 	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
