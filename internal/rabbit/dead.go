@@ -34,7 +34,7 @@ type DeadLetter struct {
 	ID     string    `json:"id"` // message id; where it has none, a hash of its body
 	Type   string    `json:"type"`
 	Reason string    `json:"reason"`
-	At     time.Time `json:"at"` // when it was put aside
+	At     time.Time `json:"at"` // when it was put aside; zero where it claims a time that no calendar has
 	Body   string    `json:"body"`
 
 	Event *event.Envelope `json:"-"` // that its body is; nil where it is none, or not what it says
@@ -48,6 +48,9 @@ func (b *Broker) deadLetter(module string, d *amqp.Delivery) DeadLetter {
 	}
 	if at, ok := died(d)["time"].(time.Time); ok {
 		l.At = at.UTC()
+	}
+	if year := l.At.Year(); year < 1 || year > 9999 { // one such letter would keep all from being listed as JSON
+		l.At = time.Time{}
 	}
 	if e, err := event.Decode(d.Body); err == nil {
 		came := *d
