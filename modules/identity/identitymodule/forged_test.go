@@ -24,6 +24,8 @@ import (
 	"github.com/banyan-tree/banyan/modules/identity/identitytest"
 )
 
+type object = map[string]any
+
 // door is a shop with the real identity behind real routes, and a customer.
 type door struct {
 	*webtest.Server
@@ -31,7 +33,7 @@ type door struct {
 	now   *clock.Fake
 	users *identitymodule.Module
 	user  identity.User
-	forge *forger
+	forge *identitytest.Forger
 }
 
 func openDoor(t *testing.T) *door {
@@ -44,7 +46,7 @@ func openDoor(t *testing.T) *door {
 	work(t, d.users, "identity.keys", func() bool { return rows(t, d.db, "signing_keys") == 2 })
 	d.user = identitytest.MustRegister(t, d.users.Service)
 	good := identitytest.MustLogIn(t, d.users.Service, d.user).AccessToken
-	d.forge = newForger(t, d.db, good)
+	d.forge = identitytest.NewForger(t, issuer, good, keys(t, d.db)...)
 	d.Server = webtest.New(t, func(r *web.Router) {
 		identityhttp.Register(r, identityhttp.Deps{Identity: d.users.Service})
 		for path, access := range map[string]web.Access{"/staff": web.Staff, "/admin": web.Admin, "/public": web.Public} {
@@ -55,6 +57,15 @@ func openDoor(t *testing.T) *door {
 		c.Verifier = identitytest.Verifier(t, d.users.Service, issuer, d.now.Now)
 	})
 	return d
+}
+
+// keys are those that identity keeps: one that signs, and the next one.
+func keys(t *testing.T, db *database.DB) []identitytest.SigningKey {
+	t.Helper()
+	var kept []identitytest.SigningKey
+	require.NoError(t, db.Conn(t.Context()).Table("signing_keys").Select("id, pkcs8").Order("generation").Scan(&kept).Error)
+	require.Len(t, kept, 2)
+	return kept
 }
 
 // ask sends Authorization headers as they are written.
@@ -96,7 +107,7 @@ func (d *door) refused(t *testing.T, authorization ...string) {
 		require.Equal(t, "unauthenticated", problem.Code)
 		require.NotEmpty(t, problem.Detail)
 		require.NotEmpty(t, problem.TraceID)
-		for _, inside := range []string{"jwt", "jws", "json:", "base64", "illegal", ".go", "goroutine", "signature", d.forge.kid, "pkcs"} {
+		for _, inside := range []string{"jwt", "jws", "json:", "base64", "illegal", ".go", "goroutine", "signature", d.forge.Kid, "pkcs"} {
 			require.NotContains(t, strings.ToLower(strings.ReplaceAll(body, "signed JWT", "")), inside)
 		}
 	}
@@ -119,7 +130,7 @@ func (d *door) admitted(t *testing.T, authorization string) {
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	d := openDoor(t)
-	forgeries, controls := d.forge.forgeries(), d.forge.controls()
+	forgeries, controls := d.forge.Forgeries(), d.forge.Controls()
 	require.Greater(t, len(forgeries), 100)
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
@@ -145,7 +156,7 @@ func TestForgedTokens(t *testing.T) {
 func TestAuthorizationHeaders(t *testing.T) {
 	t.Parallel()
 	d := openDoor(t)
-	good := d.forge.good
+	good := d.forge.Good
 	for name, lines := range map[string][]string{
 		"empty":               {""},
 		"a scheme alone":      {"Bearer"},
@@ -194,7 +205,7 @@ func TestTokensOfOtherKinds(t *testing.T) {
 	d.refused(t, "Bearer "+session.RefreshToken)
 	guest := make([]byte, 32) // what a guest's cart token looks like
 	_, _ = rand.Read(guest)
-	d.refused(t, "Bearer "+b64(guest))
+	d.refused(t, "Bearer "+base64.RawURLEncoding.EncodeToString(guest))
 	d.refused(t, "Bearer "+identitytest.Password)
 
 	refresh := func(token any) webtest.Response {
@@ -202,7 +213,7 @@ func TestTokensOfOtherKinds(t *testing.T) {
 	}
 	refresh(session.AccessToken).RequireCode(422, "invalid") // longer than a refresh token can be
 	for _, bad := range []string{session.AccessToken[:200], session.RefreshToken + "A", session.RefreshToken[1:], strings.ToUpper(session.RefreshToken),
-		session.RefreshToken + "=", " " + session.RefreshToken, b64(guest), session.UserID, "' OR '1'='1", "%", "*", "null"} {
+		session.RefreshToken + "=", " " + session.RefreshToken, base64.RawURLEncoding.EncodeToString(guest), session.UserID, "' OR '1'='1", "%", "*", "null"} {
 		refresh(bad).RequireCode(401, "session.invalid_refresh_token")
 	}
 	for _, bad := range []any{nil, 1, true, []string{session.RefreshToken}, object{"$ne": ""}} {
@@ -230,11 +241,11 @@ func TestEndedTokens(t *testing.T) {
 
 	// A key that is taken out of the table ends the tokens it has signed, the
 	// remembered ones too, within the 5 minutes that keys are believed for.
-	old, young := d.forge.claims(object{"exp": d.forge.now() + 7200}), d.forge.with(d.forge.nextKey, d.forge.nextKid, object{"exp": d.forge.now() + 7200})
+	old, young := d.forge.Claims(object{"exp": d.forge.Now() + 7200}), d.forge.With(d.forge.NextKey, d.forge.NextKid, object{"exp": d.forge.Now() + 7200})
 	d.admitted(t, "Bearer "+old)
 	d.admitted(t, "Bearer "+young)
 	require.NoError(t, d.db.Atomic(t.Context(), func(ctx context.Context) error {
-		return d.db.Conn(ctx).Exec("DELETE FROM signing_keys WHERE id = ?", d.forge.kid).Error
+		return d.db.Conn(ctx).Exec("DELETE FROM signing_keys WHERE id = ?", d.forge.Kid).Error
 	}))
 	d.now.Advance(5*time.Minute + time.Second)
 	d.refused(t, "Bearer "+old)
@@ -245,7 +256,7 @@ func TestEndedTokens(t *testing.T) {
 func TestAnotherShop(t *testing.T) {
 	t.Parallel()
 	ours, theirs := openDoor(t), openDoor(t)
-	ours.admitted(t, "Bearer "+ours.forge.good)
-	theirs.refused(t, "Bearer "+ours.forge.good)
-	theirs.refused(t, "Bearer "+ours.forge.headers(object{"kid": theirs.forge.kid}))
+	ours.admitted(t, "Bearer "+ours.forge.Good)
+	theirs.refused(t, "Bearer "+ours.forge.Good)
+	theirs.refused(t, "Bearer "+ours.forge.Headers(object{"kid": theirs.forge.Kid}))
 }
