@@ -84,6 +84,7 @@ func TestBoundariesOfThisRepository(t *testing.T) {
 // would: what the guard wrote down of it is told with its line and what to do, and fails.
 func TestObservedTrespass(t *testing.T) {
 	t.Parallel()
+	dir := plantedTree(t, alone)
 	file := filepath.Join(t.TempDir(), "observed.jsonl")
 	cluster := testenv.Open(t, database.Config{Dir: t.TempDir(), Guard: database.GuardReport, GuardFile: file})
 	owner, err := cluster.Module(t.Context(), "inventory", 1)
@@ -91,7 +92,7 @@ func TestObservedTrespass(t *testing.T) {
 	require.NoError(t, owner.Migrate(t.Context(), inventorymodule.Migrations()...))
 	wrong, err := cluster.Module(t.Context(), "payments", 1)
 	require.NoError(t, err)
-	code, out, problems := boundaries(t, "--observed", file)
+	code, out, problems := boundaries(t, "--source", dir, "--observed", file)
 	require.Equal(t, exitOK, code, out+problems)
 	require.Contains(t, out, "Nothing new blocks an extraction.")
 
@@ -99,7 +100,7 @@ func TestObservedTrespass(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.Service.Levels(t.Context(), inventory.LevelsRequest{SKUs: []string{"x"}})
 	require.Error(t, err, "the table is in another file")
-	code, out, problems = boundaries(t, "--observed", file)
+	code, out, problems = boundaries(t, "--source", dir, "--observed", file)
 	require.Equal(t, exitFailed, code, out+problems)
 	require.Contains(t, out, "payments: imports ok (")
 	require.Regexp(t, `SQL 1 finding · .* → cannot be extracted\n\n`+
@@ -108,16 +109,16 @@ func TestObservedTrespass(t *testing.T) {
 	require.Contains(t, out, "issued: ")
 	require.Contains(t, out, "    instead: ask the owner through its contract, or keep your own copy from its events\n")
 	require.Contains(t, out, "\n1 finding.\n")
-	code, _, _ = boundaries(t, "--observed", file, "inventory")
+	code, _, _ = boundaries(t, "--source", dir, "--observed", file, "orders")
 	require.Equal(t, exitOK, code, "it is payments who trespassed")
 
 	// What has data and is no module of the source is told as well.
 	require.NoError(t, os.WriteFile(file, []byte(`{"module":"sandbox","other":"orders","opened":[],"issued":["x cmd/app/provider.go:5"]}`+"\n"), 0o600))
-	code, out, _ = boundaries(t, "--observed", file)
+	code, out, _ = boundaries(t, "--source", dir, "--observed", file)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, out, "  cmd/app/provider.go:5  transactions\n    data of orders was reached for inside a transaction of sandbox while running\n")
 
-	code, _, problems = boundaries(t, "--observed", file+".none")
+	code, _, problems = boundaries(t, "--source", dir, "--observed", file+".none")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, problems, "observed.jsonl.none")
 }

@@ -148,11 +148,14 @@ func TestManyAddresses(t *testing.T) {
 	ask(0, 500)
 	before := w.Metric(t, "go_memstats_heap_inuse_bytes")
 	require.Positive(t, before)
+	resident := w.resident(t)
 	n := int64(shoptest.Storm(3_000, 100_000))
 	ask(1000, 1000+n)
 	shoptest.Until(t, "the heap is as it was", func() bool {
 		w.Anyone().With("X-Forwarded-For", "192.0.2.1").Get(t, "/shipping/rates?country=US")
 		return w.Metric(t, "go_memstats_heap_inuse_bytes") <= before*3/2+32<<20
 	})
-	t.Logf("%d addresses", n)
+	after := w.resident(t)
+	require.LessOrEqual(t, after, resident+mostResident, "what the process holds has grown from %d bytes", resident)
+	t.Logf("%d addresses; resident %d MB, then %d MB", n, resident>>20, after>>20)
 }
