@@ -17,7 +17,7 @@ import (
 // nearly as many, tells the others to come back later, decides all that it
 // accepted, and is as before when the rush is over.
 func TestThreeTimesTheCapacity(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	s := shoptest.Serve(t, shoptest.NewSite(t))
 	admin := s.Admin(t)
 	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})

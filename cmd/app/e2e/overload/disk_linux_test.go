@@ -22,7 +22,7 @@ import (
 // filled up. Writes are refused, reads go on, and when there is room again so is
 // the shop, with all that it ever accepted.
 func TestFullDisk(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	disk := t.TempDir()
 	if err := syscall.Mount("none", disk, "tmpfs", 0, "size=128m"); err != nil {
 		testenv.Instead(t, "the right to mount", err.Error()+"; TestFileLimit shows the same promise without it")
@@ -46,7 +46,7 @@ func TestFullDisk(t *testing.T) {
 // TestFileLimit is TestFullDisk where nobody may mount: the process may write to
 // no file any more.
 func TestFileLimit(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	var before syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
 	at := shoptest.NewSite(t)

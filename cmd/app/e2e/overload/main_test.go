@@ -20,6 +20,15 @@ func TestMain(m *testing.M) { os.Exit(shoptest.Main(m)) }
 // tests, they say nothing.
 func full() bool { return shoptest.Storm(0, 1) == 1 }
 
+// beside lets a test run beside others, but at full size: there what is judged by the
+// clock has all processors to itself.
+func beside(t *testing.T) {
+	t.Helper()
+	if !full() {
+		t.Parallel()
+	}
+}
+
 // tooLate tells that an answer took longer than a call may take. At the small size, on
 // a machine that stands still now and then, that says nothing of the shop.
 func tooLate(a shoptest.Answer) bool { return !full() && a.Status == http.StatusGatewayTimeout }
