@@ -2,6 +2,7 @@ package overload
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -28,15 +29,13 @@ func attempts(t *testing.T, s *shoptest.Server, admin shoptest.Client) int64 {
 // provider is not asked much more often than there are orders, nothing else is
 // touched by it, every order is decided, and when it is well again so is the shop.
 func TestSickProvider(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	for _, way := range []struct {
 		name       string
 		fail, hang int
 	}{{"fails", 100, 0}, {"hangs", 0, 30}} {
 		t.Run(way.name, func(t *testing.T) {
-			if !full() { // else one after the other: times are compared
-				t.Parallel()
-			}
+			beside(t)
 			s := shoptest.Serve(t, shoptest.NewSite(t))
 			admin := s.Admin(t)
 			admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 100_000})
@@ -54,6 +53,7 @@ func TestSickProvider(t *testing.T) {
 				require.Equal(t, "rejected", a.Text("status"), a.Raw)
 				require.Equal(t, "payment.unavailable", a.Text("reason"), a.Raw)
 			}
+			p.stay(t)
 			asked := attempts(t, s, admin) - before
 			t.Logf("%d orders, the provider was asked %d times (%.2f)", orders, asked, float64(asked)/float64(orders))
 			require.Positive(t, asked, "the provider was not asked at all: nothing was tried")
@@ -75,12 +75,13 @@ func TestSickProvider(t *testing.T) {
 			recovery := time.Since(healed)
 			again := p.order(t, orders/2)
 			p.confirmed(t, again.orders)
-			ratio := float64(percentile(ill.reads, 99)) / float64(percentile(healthy.reads, 99))
-			t.Logf("well again after %s; other routes: %d answers, p99 %s when well, %s when sick (%.2f)", recovery.Round(time.Millisecond),
-				len(ill.reads), percentile(healthy.reads, 99), percentile(ill.reads, 99), ratio)
+			t.Logf("well again after %s; other routes, p99 when well and when sick: %s; %s", recovery.Round(time.Millisecond),
+				compared("reads", healthy.reads, ill.reads), compared("writes", healthy.writes, ill.writes))
 			require.NotEmpty(t, ill.reads)
+			require.NotEmpty(t, ill.writes)
 			if full() {
-				require.LessOrEqual(t, ratio, 1.5)
+				require.LessOrEqual(t, slower(healthy.reads, ill.reads), 1.5)
+				require.LessOrEqual(t, slower(healthy.writes, ill.writes), 1.5)
 				require.LessOrEqual(t, recovery, 10*time.Second)
 			}
 			s.Audited(t)
@@ -88,23 +89,43 @@ func TestSickProvider(t *testing.T) {
 	}
 }
 
+// slower is by how much the 99th percentile grew.
+func slower(well, sick []time.Duration) float64 {
+	return float64(percentile(sick, 99)) / float64(percentile(well, 99))
+}
+
+func compared(what string, well, sick []time.Duration) string {
+	return fmt.Sprintf("%d %s %s, %d %s (%.2f)", len(well), what, percentile(well, 99), len(sick), percentile(sick, 99), slower(well, sick))
+}
+
 // patients are customers who order while others look around.
 type patients struct {
 	server  *shoptest.Server
 	buyers  []shoptest.Client
 	readers []shoptest.Client
+	writer  shoptest.Client // fills its cart
 }
 
 func newPatients(t *testing.T, s *shoptest.Server, buyers int) *patients {
 	t.Helper()
-	clients := s.Customers(t, buyers+2)
-	return &patients{server: s, buyers: clients[:buyers], readers: clients[buyers:]}
+	clients := s.Customers(t, buyers+3)
+	return &patients{server: s, buyers: clients[:buyers], readers: clients[buyers : buyers+2], writer: clients[buyers+2]}
+}
+
+// stay waits, at full size, while the provider stays sick and nobody orders: what looks
+// for charges, gives them up or tries the provider again does so in this time.
+func (p *patients) stay(t *testing.T) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < time.Duration(shoptest.Storm(0, 30))*time.Second; shoptest.Pause(t, time.Second) {
+		p.readers[0].Get(t, "/orders")
+	}
 }
 
 // phase is what came of ordering for a while.
 type phase struct {
 	orders []placed
 	reads  []time.Duration // of requests to other routes, all answered well
+	writes []time.Duration
 }
 
 type placed struct {
@@ -138,8 +159,8 @@ func (p *patients) confirmed(t *testing.T, orders []placed) {
 	}
 }
 
-// order places so many orders, at an even pace, and reads meanwhile. Every
-// request must be answered well: to order works without the provider.
+// order places so many orders, at an even pace, and meanwhile reads and writes other
+// things. Every request must be answered well: to order works without the provider.
 func (p *patients) order(t *testing.T, n int) phase {
 	t.Helper()
 	var out phase
@@ -159,22 +180,28 @@ func (p *patients) order(t *testing.T, n int) phase {
 			}
 		})
 	}
+	around := func(pause time.Duration, times *[]time.Duration, look func(i int) (time.Duration, bool)) {
+		pace := time.NewTicker(pause)
+		defer pace.Stop()
+		for i := 0; !closed(done); i++ {
+			took, ok := look(i)
+			if !ok {
+				return
+			}
+			mu.Lock()
+			*times = append(*times, took)
+			mu.Unlock()
+			<-pace.C
+		}
+	}
 	for _, reader := range p.readers {
 		reading.Go(func() {
-			pace := time.NewTicker(10 * time.Millisecond)
-			defer pace.Stop()
-			for i := 0; !closed(done); i++ {
-				took, ok := p.look(t, reader, i)
-				if !ok {
-					return
-				}
-				mu.Lock()
-				out.reads = append(out.reads, took)
-				mu.Unlock()
-				<-pace.C
-			}
+			around(10*time.Millisecond, &out.reads, func(i int) (time.Duration, bool) { return p.look(t, reader, i) })
 		})
 	}
+	reading.Go(func() {
+		around(20*time.Millisecond, &out.writes, func(i int) (time.Duration, bool) { return p.fill(t, i) })
+	})
 	ordering.Wait()
 	close(done)
 	reading.Wait()
@@ -209,10 +236,19 @@ func (p *patients) place(t *testing.T, buyer shoptest.Client) string {
 // look asks one of the routes that have nothing to do with the provider.
 func (p *patients) look(t *testing.T, reader shoptest.Client, i int) (time.Duration, bool) {
 	path := []string{"/products", "/stock/" + shoptest.Staple, "/cart", "/prices/" + shoptest.Staple, "/orders"}[i%5]
+	return timed(t, reader, http.MethodGet, path, nil)
+}
+
+// fill writes: how many are in the cart changes each time.
+func (p *patients) fill(t *testing.T, i int) (time.Duration, bool) {
+	return timed(t, p.writer, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": 1 + i%5})
+}
+
+func timed(t *testing.T, c shoptest.Client, method, path string, body any) (time.Duration, bool) {
 	began := time.Now()
-	a, err := ask(t.Context(), reader, http.MethodGet, path, nil)
+	a, err := ask(t.Context(), c, method, path, body)
 	if err != nil || a.Status != http.StatusOK {
-		t.Errorf("GET %s: %v %s", path, err, a.Raw)
+		t.Errorf("%s %s: %v %s", method, path, err, a.Raw)
 		return 0, false
 	}
 	return time.Since(began), true
