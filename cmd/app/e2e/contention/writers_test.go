@@ -25,10 +25,10 @@ type crew struct {
 }
 
 // TestWriters has 64 customers write to the files of SQLite at the same time,
-// carts and orders mixed. No write may fail, and hardly any may have to wait longer
-// than a call may take.
+// carts and orders mixed, a quarter of them by a card whose reply is lost. No write may
+// fail, and at full size none may have to wait longer than a call may take.
 func TestWriters(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	rounds := shoptest.Storm(3, 12)
 	f := serve(t, shoptest.NewSite(t), 1)
 	f.all[0].SetStock(t, f.admin, shoptest.Staple, 1_000_000)
@@ -36,11 +36,15 @@ func TestWriters(t *testing.T) {
 	var w crew
 	var all sync.WaitGroup
 	start := make(chan struct{})
-	for _, c := range clients {
+	for i, c := range clients {
 		all.Go(func() {
 			<-start
-			for range rounds {
-				if err := w.round(t.Context(), c); err != nil {
+			for round := range rounds {
+				card := "tok_visa"
+				if (i+round)%4 == 0 {
+					card = "tok_lost_reply"
+				}
+				if err := w.round(t.Context(), c, card); err != nil {
 					t.Error(err)
 					return
 				}
@@ -53,14 +57,15 @@ func TestWriters(t *testing.T) {
 		writers, w.puts.Load(), w.confirmed.Load(), w.late.Load(), w.later.Load())
 	require.EqualValues(t, writers*rounds, w.confirmed.Load(), "a writer was refused")
 	require.Less(t, w.given.Load(), w.confirmed.Load()/2, "cards that were not charged")
-	if shoptest.Storm(0, 1) == 1 {
-		// A machine that is busy with other things may be late, but not more than now and then.
-		require.LessOrEqual(t, w.late.Load(), (w.puts.Load()+w.confirmed.Load())/100)
-	}
 	v := f.all[0].Verdict(t, f.admin)
 	require.Equal(t, writers*rounds, v.Confirmed)
 	require.Equal(t, writers*rounds, v.Living)
 	require.LessOrEqual(t, v.Charges, writers*rounds+int(w.given.Load()), "of an order that was given up a voided charge may be left")
+	if full() {
+		require.Zero(t, w.late.Load(), "answers were late")
+		require.LessOrEqual(t, w.later.Load(), (w.puts.Load()+w.confirmed.Load())/100, "too many were sent away")
+		require.Equal(t, writers*rounds, v.Charges, "one charge for each order")
+	}
 	f.all[0].Settles(t, shoptest.Staple, shoptest.Stock{OnHand: 1_000_000 - int64(writers*rounds)})
 	f.all[0].Audited(t)
 	f.clean(t)
@@ -68,7 +73,7 @@ func TestWriters(t *testing.T) {
 
 // round changes the cart some times and buys one piece. The cart of the purchase
 // before is emptied after its confirmation, so this one may find it empty once more.
-func (w *crew) round(ctx context.Context, c shoptest.Client) error {
+func (w *crew) round(ctx context.Context, c shoptest.Client, card string) error {
 	for quantity := 5; quantity > 0; quantity-- {
 		if _, err := w.write(ctx, c, http.MethodPut, "/cart/items/"+shoptest.Staple, shoptest.Object{"quantity": quantity}); err != nil {
 			return err
@@ -77,7 +82,7 @@ func (w *crew) round(ctx context.Context, c shoptest.Client) error {
 	}
 	for {
 		keyed := c.Keyed().With("Prefer", "wait=10")
-		o, err := w.write(ctx, keyed, http.MethodPost, "/orders", shoptest.OrderBody("tok_visa"))
+		o, err := w.write(ctx, keyed, http.MethodPost, "/orders", shoptest.OrderBody(card))
 		for err == nil && o.Text("status") == "pending" {
 			sometime(ctx, 100*time.Millisecond)
 			o, err = c.Insist(ctx, http.MethodGet, "/orders/"+o.Text("id"), nil)
