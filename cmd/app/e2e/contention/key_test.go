@@ -23,6 +23,12 @@ type keyed struct {
 	body any
 }
 
+const deposits = "/wallet/deposits"
+
+func deposit(cents int64, card string) keyed {
+	return keyed{deposits, shoptest.DepositBody(cents, card)}
+}
+
 // said is what a repeat was told in the end.
 type said struct {
 	shoptest.Answer
@@ -31,12 +37,18 @@ type said struct {
 	lost     bool // one of them came instead of the answer, which was given to nobody
 }
 
+// gaveUp tells that the card of a deposit could not be charged in time: with this key
+// there will be no other answer.
+func gaveUp(k keyed, a shoptest.Answer) bool {
+	return k.path == deposits && a.Text("code") == "payment.unavailable"
+}
+
 // ask sends the request until there is an answer other than "not yet".
 func ask(ctx context.Context, c shoptest.Client, at []func() string, i int, k keyed) (said, error) {
 	for s := (said{}); ; s.waits++ {
 		a, err := c.At(at[(i+s.waits)%len(at)]()).Try(ctx, http.MethodPost, k.path, k.body)
 		switch {
-		case err == nil && a.Text("code") != "idempotency_key.in_flight" && a.Status != http.StatusServiceUnavailable && a.Status != http.StatusGatewayTimeout:
+		case err == nil && (gaveUp(k, a) || a.Text("code") != "idempotency_key.in_flight" && a.Status != http.StatusServiceUnavailable && a.Status != http.StatusGatewayTimeout):
 			s.Answer, s.replayed = a, a.Header.Get("Idempotency-Replayed") == "true"
 			return s, nil
 		case err != nil && ctx.Err() != nil, s.waits > 5000:
@@ -47,9 +59,21 @@ func ask(ctx context.Context, c shoptest.Client, at []func() string, i int, k ke
 	}
 }
 
-// together sends requests under one key at the same time, spread over the
-// instances; which of them are sent is told by their number.
-func together(t *testing.T, c shoptest.Client, key string, at []func() string, of func(i int) keyed) []said {
+// use is a keyed request of somebody.
+type use struct {
+	by shoptest.Client
+	keyed
+}
+
+// together sends one request under one key many times at once, spread over the instances.
+func together(t *testing.T, c shoptest.Client, key string, at []func() string, k keyed) []said {
+	t.Helper()
+	return mixed(t, key, at, func(int) use { return use{c, k} })
+}
+
+// mixed sends requests under one key at the same time, spread over the instances; which
+// of them are sent, and by whom, is told by their number.
+func mixed(t *testing.T, key string, at []func() string, of func(i int) use) []said {
 	t.Helper()
 	answers := make([]said, repeats)
 	var all sync.WaitGroup
@@ -58,7 +82,8 @@ func together(t *testing.T, c shoptest.Client, key string, at []func() string, o
 		all.Go(func() {
 			<-start
 			var err error
-			if answers[i], err = ask(t.Context(), c.With("Idempotency-Key", key), at, i, of(i)); err != nil {
+			u := of(i)
+			if answers[i], err = ask(t.Context(), u.by.With("Idempotency-Key", key), at, i, u.keyed); err != nil {
 				t.Error(err)
 			}
 		})
@@ -121,7 +146,7 @@ func (f fleet) sameKey(t *testing.T, c shoptest.Client, waiting bool) {
 	}
 	c.PutInCart(t, shoptest.Staple, 2)
 	place := keyed{"/orders", shoptest.OrderBody("tok_lost_reply")}
-	answers := together(t, c, key, f.here(), func(int) keyed { return place })
+	answers := together(t, c, key, f.here(), place)
 	require.Contains(t, statuses, answers[0].Status, answers[0].Raw)
 	o := same(t, answers[0].Status, answers)
 	require.Equal(t, 1, orderCount(t, c))
@@ -134,6 +159,7 @@ func (f fleet) sameKey(t *testing.T, c shoptest.Client, waiting bool) {
 		f.sameCancel(t, c, key, id)
 	} else {
 		f.sameRefund(t, c, id)
+		f.sameDeposit(t, c)
 	}
 }
 
@@ -166,7 +192,7 @@ func (f fleet) otherUses(t *testing.T, c shoptest.Client, key string, place keye
 func (f fleet) sameCancel(t *testing.T, c shoptest.Client, key, id string) {
 	t.Helper()
 	cancel := keyed{"/orders/" + id + "/cancel", nil}
-	answers := together(t, c, key, f.here(), func(int) keyed { return cancel })
+	answers := together(t, c, key, f.here(), cancel)
 	require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, answers[0].Status, answers[0].Raw)
 	same(t, answers[0].Status, answers)
 	o := c.Reaches(t, "/orders/"+id, "cancelled")
@@ -188,7 +214,7 @@ func (f fleet) sameRefund(t *testing.T, c shoptest.Client, id string) {
 		return keyed{path + "/refunds", shoptest.Object{"amount": shoptest.Object{"amount": amount, "currency": "USD"}}}
 	}
 	key := fresh()
-	same(t, http.StatusCreated, together(t, admin, key, f.here(), func(int) keyed { return part(100) }))
+	same(t, http.StatusCreated, together(t, admin, key, f.here(), part(100)))
 	admin.With("Idempotency-Key", key).Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, path+"/refunds", part(101).body)
 	require.EqualValues(t, 100, admin.Get(t, path).Number(t, "refunded.amount"))
 	admin.Keyed().Do(t, http.StatusCreated, http.MethodPost, path+"/refunds", part(total-100).body)
@@ -196,37 +222,110 @@ func (f fleet) sameRefund(t *testing.T, c shoptest.Client, id string) {
 	require.Equal(t, []string{"refunded"}, shoptest.Statuses(s.Ledger(t, admin, id)))
 }
 
-// TestSameKeyOtherBodies sends two bodies under one key at the same time: one of
-// them is the request, the other is refused whenever it comes.
+// sameDeposit fills a wallet 50 times under one key, by a card whose reply is lost, and
+// takes something out 50 times under that key: another route is another request.
+func (f fleet) sameDeposit(t *testing.T, c shoptest.Client) {
+	t.Helper()
+	const in, out = 2500, 700
+	paid := deposit(in, "tok_lost_reply")
+	var key string
+	var answers []said
+	shoptest.Until(t, "the card is charged", func() bool { // else a machine stood still
+		key = fresh()
+		answers = together(t, c, key, f.here(), paid)
+		return full() || !gaveUp(paid, answers[0].Answer)
+	})
+	f.credited(t, same(t, http.StatusCreated, answers), in)
+	c.With("Idempotency-Key", key).Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, deposits, deposit(in+1, "tok_lost_reply").body)
+	taken := func(cents int64) keyed {
+		return keyed{"/wallet/withdrawals", shoptest.Object{"amount": shoptest.Amount(cents)}}
+	}
+	same(t, http.StatusCreated, together(t, c, key, f.here(), taken(out)))
+	c.With("Idempotency-Key", key).Refused(t, http.StatusUnprocessableEntity, "idempotency_key.reused", http.MethodPost, taken(out).path, taken(out+1).body)
+	require.Equal(t, shoptest.Purse{Balance: in - out, Available: in - out}, c.Purse(t))
+}
+
+// credited demands one charge of a deposit.
+func (f fleet) credited(t *testing.T, a shoptest.Answer, cents int64) {
+	t.Helper()
+	charges := f.all[0].Ledger(t, f.admin, a.Text("id"))
+	require.Equal(t, []string{"captured"}, shoptest.Statuses(charges), a.Raw)
+	require.Equal(t, cents, charges[0].Amount.Amount)
+}
+
+// TestSameKeyOtherBodies sends one key with two bodies, by two users and on two routes,
+// all at the same time. Of the two bodies that one user sends to one route one is the
+// request, the other is refused whenever it comes; nothing else has to do with it.
 func TestSameKeyOtherBodies(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fleet) {
 		s := f.all[0]
 		s.SetStock(t, f.admin, shoptest.Staple, 1000)
-		for _, c := range s.Customers(t, shoptest.Storm(3, 40)) {
-			c.PutInCart(t, shoptest.Staple, 1)
-			bodies := [2]keyed{{"/orders", shoptest.OrderBody("tok_visa")}, {"/orders", shoptest.OrderBody("tok_lost_reply")}}
-			answers := together(t, c.With("Prefer", "wait=10"), fresh(), f.here(), func(i int) keyed { return bodies[i/2%2] })
-			var by [2][]said
-			for i, a := range answers {
-				by[i/2%2] = append(by[i/2%2], a)
-			}
-			won := 0
-			if by[0][0].Status == http.StatusUnprocessableEntity {
-				won = 1
-			}
-			first := by[won][0]
-			require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, first.Status, first.Raw)
-			same(t, first.Status, by[won])
-			for _, a := range by[1-won] {
-				require.Equal(t, http.StatusUnprocessableEntity, a.Status, a.Raw)
-				require.Equal(t, "idempotency_key.reused", a.Text("code"))
-			}
-			require.Equal(t, 1, orderCount(t, c))
+		customers := s.Customers(t, 2*shoptest.Storm(2, 40))
+		for i := 0; i < len(customers); i += 2 {
+			f.mixedUses(t, customers[i].With("Prefer", "wait=10"), customers[i+1])
 		}
 		v := s.Verdict(t, f.admin)
+		require.Equal(t, len(customers), v.Orders)
 		require.Equal(t, v.Orders, v.Charges)
 		s.Audited(t)
 		f.clean(t)
 	})
+}
+
+func (f fleet) mixedUses(t *testing.T, ada, bob shoptest.Client) {
+	t.Helper()
+	ada.PutInCart(t, shoptest.Staple, 1)
+	bob.PutInCart(t, shoptest.Staple, 1)
+	place := func(card string) keyed { return keyed{"/orders", shoptest.OrderBody(card)} }
+	uses := []use{
+		{ada, place("tok_visa")}, {ada, place("tok_lost_reply")}, {bob, place("tok_visa")},
+		{ada, deposit(2500, "tok_visa")}, {ada, deposit(2600, "tok_visa")}, {bob, deposit(2700, "tok_lost_reply")},
+	}
+	by := make([][]said, len(uses))
+	for i, a := range mixed(t, fresh(), f.here(), func(i int) use { return uses[i/2%len(uses)] }) {
+		by[i/2%len(uses)] = append(by[i/2%len(uses)], a)
+	}
+
+	f.ordered(t, ada, by[oneOf(t, by[0], by[1])])
+	f.ordered(t, bob, by[2])
+	won := 3 + oneOf(t, by[3], by[4])
+	f.filled(t, uses[won], by[won])
+	f.filled(t, uses[5], by[5])
+}
+
+// oneOf demands that of two bodies one is the request, and that the other is refused. It
+// tells which one is.
+func oneOf(t *testing.T, bodies ...[]said) (won int) {
+	t.Helper()
+	if bodies[0][0].Status == http.StatusUnprocessableEntity {
+		won = 1
+	}
+	for _, a := range bodies[1-won] {
+		require.Equal(t, http.StatusUnprocessableEntity, a.Status, a.Raw)
+		require.Equal(t, "idempotency_key.reused", a.Text("code"))
+	}
+	return won
+}
+
+// ordered demands that repeats made the customer's only order.
+func (f fleet) ordered(t *testing.T, c shoptest.Client, answers []said) {
+	t.Helper()
+	require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, answers[0].Status, answers[0].Raw)
+	o := c.Decided(t, same(t, answers[0].Status, answers).Text("id"))
+	require.Equal(t, "confirmed", o.Text("status"), o.Raw)
+	require.Equal(t, 1, orderCount(t, c))
+}
+
+// filled demands that repeats of a deposit put it into the customer's empty wallet once.
+func (f fleet) filled(t *testing.T, u use, answers []said) {
+	t.Helper()
+	want := int64(0)
+	if full() || !gaveUp(u.keyed, answers[0].Answer) { // else a machine stood still
+		a := same(t, http.StatusCreated, answers)
+		want = a.Number(t, "amount.amount")
+		require.Equal(t, shoptest.Amount(want), u.body.(shoptest.Object)["amount"])
+		f.credited(t, a, want)
+	}
+	require.Equal(t, shoptest.Purse{Balance: want, Available: want}, u.by.Purse(t))
 }

@@ -45,7 +45,7 @@ func TestSameKeyAcrossCrash(t *testing.T) {
 			key, waiting := fresh(), c.With("Prefer", "wait=10")
 			var answers []said
 			var all sync.WaitGroup
-			all.Go(func() { answers = together(t, waiting, key, here, func(int) keyed { return body }) })
+			all.Go(func() { answers = together(t, waiting, key, here, body) })
 			shoptest.Until(t, "the order is there", func() bool { return orderCount(t, c.At(victim.here())) > 0 })
 			if c.At(victim.here()).Get(t, "/orders").Text("items.0.status") == "pending" {
 				unsettled++
@@ -56,7 +56,7 @@ func TestSameKeyAcrossCrash(t *testing.T) {
 			all.Wait()
 
 			// The first answer may have died with the instance: then all are repeats.
-			last := together(t, waiting, key, here, func(int) keyed { return body })
+			last := together(t, waiting, key, here, body)
 			for _, a := range append(answers, last...) {
 				require.Equal(t, last[0].Status, a.Status, a.Raw)
 				require.JSONEq(t, last[0].Raw, a.Raw)
