@@ -3,9 +3,11 @@ package contention
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,7 +16,8 @@ import (
 
 // TestZombie stops an instance in the middle of its work, as a long pause of its
 // machine would, until the other one has taken all of that over and finished it.
-// Then the first one wakes up with its old plans, which must come to nothing.
+// Then the first one wakes up with its old plans, which must come to nothing: those of
+// its sagas, and at full size also of a relay that held lanes.
 func TestZombie(t *testing.T) {
 	t.Parallel()
 	at := shoptest.NewPostgresSite(t)
@@ -37,32 +40,100 @@ func TestZombie(t *testing.T) {
 			defer close(done)
 			c.Burst(t.Context(), t, zombie.Here, other.Here)
 		}()
-		shoptest.Until(t, "the instance has sagas at work", func() bool {
-			return zombie.Metric(t, "banyan_sagas_running", `saga="orders.checkout"`) >= 3
-		})
 		before := crashes(t, db)
-		zombie.Signal(t, syscall.SIGSTOP)
+		held := sleep(t, db, zombie)
 		// Those it held are taken over when its leases are over.
 		shoptest.Until(t, "the other instance has taken sagas over", func() bool { return crashes(t, db) > before })
 		shoptest.Until(t, "nothing waits for the sleeping instance", func() bool { return stale(t, db) == 0 })
 		taken += crashes(t, db) - before
+		shoptest.Until(t, "another relay holds a lane of the sleeping one", func() bool { return len(held) == 0 || others(t, db, held) > 0 })
 		over.Store(true)
 		zombie.Signal(t, syscall.SIGCONT)
 		<-done
 		o := c.Settled(t, other, f.admin)
-		t.Logf("wake %d: %+v", wake+1, o)
 		require.Positive(t, o.Confirmed)
 		require.Zero(t, o.Unavailable, "a good card was refused")
+		// Each that was taken over is still in the zombie's hands when it wakes.
+		sofar := lost
+		shoptest.Until(t, "the zombie has tried to write", func() bool {
+			lost = zombie.Metric(t, "banyan_sagas_lost_total")
+			return lost > sofar
+		})
+		t.Logf("wake %d: %+v; %.0f sagas were refused to the zombie, %d lanes were in its hands", wake+1, o, lost-sofar, len(held))
 	}
-	shoptest.Until(t, "the zombie has tried to write", func() bool {
-		lost = zombie.Metric(t, "banyan_sagas_lost_total")
-		return lost > 0
-	})
 	lanes := zombie.Metric(t, "banyan_events_lanes_lost_total")
 	v := other.Verdict(t, f.admin)
 	t.Logf("%d wakes: %d sagas were taken over; the zombie was refused %.0f sagas and %.0f lanes; %d orders, %d confirmed, %d charges",
 		wakes, taken, lost, lanes, v.Orders, v.Confirmed, v.Charges)
 	f.clean(t)
+}
+
+// sleep stops an instance that has sagas at work. At full size it is stopped again and
+// again, for a moment, until a relay of it holds lanes: those are given.
+func sleep(t *testing.T, db *sql.DB, s *shoptest.Server) (held map[lane]grip) {
+	t.Helper()
+	shoptest.Until(t, "the instance sleeps in the middle of its work", func() bool {
+		if s.Metric(t, "banyan_sagas_running", `saga="orders.checkout"`) < 3 {
+			return false
+		}
+		s.Signal(t, syscall.SIGSTOP)
+		if !full() {
+			return true
+		}
+		if held = grips(t, db, true); len(held) > 0 {
+			// Whoever is awake lets go of a lane or renews its hold, within a second.
+			shoptest.Pause(t, 1500*time.Millisecond)
+			now := grips(t, db, false)
+			maps.DeleteFunc(held, func(l lane, g grip) bool { return now[l] != g })
+		}
+		if len(held) == 0 {
+			s.Signal(t, syscall.SIGCONT)
+		}
+		return len(held) > 0
+	})
+	return held
+}
+
+// lane is one of a module's outbox.
+type lane struct {
+	module string
+	number int
+}
+
+// grip is who has a lane, and until when.
+type grip struct{ holder, until string }
+
+// grips reads who has the lanes of the modules that have most to tell, or only those
+// that are held now.
+func grips(t *testing.T, db *sql.DB, held bool) map[lane]grip {
+	t.Helper()
+	rows, err := db.QueryContext(context.WithoutCancel(t.Context()), `SELECT module, lane, holder, held_until::text FROM (
+			SELECT 'orders' AS module, * FROM orders.outbox_lanes UNION ALL SELECT 'payments', * FROM payments.outbox_lanes
+			UNION ALL SELECT 'inventory', * FROM inventory.outbox_lanes UNION ALL SELECT 'shipping', * FROM shipping.outbox_lanes) AS lanes
+		WHERE held_until > now() OR NOT $1`, held)
+	require.NoError(t, err)
+	defer func() { _ = rows.Close() }()
+	all := map[lane]grip{}
+	for rows.Next() {
+		var l lane
+		var g grip
+		require.NoError(t, rows.Scan(&l.module, &l.number, &g.holder, &g.until))
+		all[l] = g
+	}
+	require.NoError(t, rows.Err())
+	return all
+}
+
+// others counts the lanes that have gone to another holder.
+func others(t *testing.T, db *sql.DB, held map[lane]grip) (n int) {
+	t.Helper()
+	now := grips(t, db, false)
+	for l, g := range held {
+		if now[l].holder != g.holder {
+			n++
+		}
+	}
+	return n
 }
 
 // crashes counts the sagas that were taken over from an instance that did not let go.
