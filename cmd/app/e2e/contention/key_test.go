@@ -101,7 +101,7 @@ func same(t *testing.T, status int, answers []said) shoptest.Answer {
 	for _, a := range answers {
 		lost = lost || a.lost
 		require.Equal(t, status, a.Status, a.Raw)
-		require.JSONEq(t, answers[0].Raw, a.Raw)
+		require.JSONEq(t, answers[0].Raw, a.Raw, "two answers to one key")
 		require.Equal(t, answers[0].Header.Get("Location"), a.Header.Get("Location"))
 		if !a.replayed {
 			first++
