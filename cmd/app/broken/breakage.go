@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,19 +17,21 @@ const folder = "cmd/app/broken/patches"
 // breakage is one deliberate fault, as a patch says it. Before the diff stand
 // lines of "Name: value"; a line that begins with a space goes on with the last.
 type breakage struct {
-	Name    string // of the file
-	Title   string // what is broken, for people
-	Promise string // which promise that breaks
-	Tests   []suite
+	Name    string   // of the file
+	Title   string   // what is broken, for people
+	Promise string   // which promise that breaks
+	Tests   []suite  // each of which must turn red
 	Files   []string // that the patch changes
 	Caught  []string // tests that turned red, once tried
+	Missed  []string // suites that did not, or for another reason
 
 	patch string // path
 }
 
-// suite is the tests of one package that are run.
+// suite is the tests of one package that are run. What they print must match says,
+// where that is given: a shop that does not even start is red, and proves nothing.
 type suite struct {
-	pkg, run string
+	pkg, run, says string
 }
 
 // load reads all breakages, in order of their names.
@@ -80,6 +83,11 @@ func read(path string) (breakage, error) {
 	if b.Title == "" || b.Promise == "" || len(b.Tests) == 0 || len(b.Files) == 0 {
 		return b, errors.New("it needs lines of Title, Promise and Tests, then a diff")
 	}
+	for _, s := range b.Tests {
+		if _, err := regexp.Compile(s.says); err != nil {
+			return b, fmt.Errorf("its line of Says: %w", err)
+		}
+	}
 	return b, lines.Err()
 }
 
@@ -94,6 +102,10 @@ func (b *breakage) set(name, value string) {
 		if run == "" {
 			run = "."
 		}
-		b.Tests = append(b.Tests, suite{pkg, strings.TrimSpace(run)})
+		b.Tests = append(b.Tests, suite{pkg: pkg, run: strings.TrimSpace(run)})
+	case "Says": // a regular expression, of the tests in the line before
+		if n := len(b.Tests); n > 0 {
+			b.Tests[n-1].says = value
+		}
 	}
 }

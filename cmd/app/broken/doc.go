@@ -46,16 +46,29 @@ func table(all, tried []breakage, old string) string {
 	return b.String()
 }
 
-// several names up to three tests.
+// several names up to three tests of each package.
 func several(caught []string) string {
-	const most = 3
-	var names []string
-	for _, c := range caught[:min(len(caught), most)] {
-		names = append(names, "`"+c+"`")
+	var quoted []string
+	for _, c := range caught {
+		quoted = append(quoted, "`"+c+"`")
 	}
-	text := strings.Join(names, ", ")
-	if more := len(caught) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+	return strings.Join(firsts(quoted, 3), ", ")
+}
+
+// firsts gives the first tests of each package, so many at most, and says of the
+// last how many more there are. The tests of a package follow one another.
+func firsts(caught []string, most int) (out []string) {
+	for len(caught) > 0 {
+		pkg, _, _ := strings.Cut(caught[0], " ")
+		n := 0
+		for n < len(caught) && strings.HasPrefix(caught[n], pkg+" ") {
+			n++
+		}
+		out = append(out, caught[:min(n, most)]...)
+		if n > most {
+			out[len(out)-1] += fmt.Sprintf(" and %d more", n-most)
+		}
+		caught = caught[n:]
 	}
-	return text
+	return out
 }

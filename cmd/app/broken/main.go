@@ -83,10 +83,9 @@ func breakAll(ctx context.Context, root string, all []breakage, out io.Writer) e
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			verdict := "NOT CAUGHT"
-			if len(b.Caught) > 0 {
-				verdict = "caught by " + brief(b.Caught)
-			} else {
+			verdict := "caught by " + brief(b.Caught)
+			if len(b.Missed) > 0 {
+				verdict = "NOT CAUGHT: " + strings.Join(b.Missed, "; ")
 				missed = append(missed, b.Name)
 			}
 			_, err := fmt.Fprintf(out, "%2d/%d  %-32s %s  %s\n", i+1, len(all), b.Name, verdict, time.Since(began).Round(time.Second))
@@ -97,17 +96,14 @@ func breakAll(ctx context.Context, root string, all []breakage, out io.Writer) e
 		return err
 	}
 	if len(missed) > 0 {
-		return fmt.Errorf("the tests stay green although the shop is broken: %s. Write the test that notices", strings.Join(missed, ", "))
+		return fmt.Errorf("the shop is broken, and not every test that must notice does: %s. Write the test that notices", strings.Join(missed, ", "))
 	}
 	return nil
 }
 
-// brief names the first test, and how many more there are.
+// brief names the first test of each package, and how many more there are.
 func brief(caught []string) string {
-	if len(caught) == 1 {
-		return caught[0]
-	}
-	return fmt.Sprintf("%s and %d more", caught[0], len(caught)-1)
+	return strings.Join(firsts(caught, 1), ", ")
 }
 
 // share gives the k-th of n parts, written k/n.
