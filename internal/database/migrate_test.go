@@ -2,9 +2,11 @@ package database_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"hash/fnv"
 	"maps"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +95,36 @@ func TestNothingToMigrateTakesNoLock(t *testing.T) {
 	require.NoError(t, db.Migrate(t.Context(), set(newer), notes))
 	var n int
 	require.NoError(t, db.Conn(t.Context()).Raw("SELECT count(more) FROM things").Scan(&n).Error)
+}
+
+// So it is on files: the lock there is a file of its own.
+func TestNothingToMigrateTakesNoFileLock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := testenv.Open(t, database.Config{Dir: dir}).Module(t.Context(), "orders", 1)
+	require.NoError(t, err)
+	older := map[string]string{"00001_init.sql": "CREATE TABLE things (id text PRIMARY KEY);"}
+	require.NoError(t, db.Migrate(t.Context(), set(older), notes))
+
+	lock, err := sql.Open("sqlite", filepath.Join(dir, "orders.db.migrate"))
+	require.NoError(t, err)
+	defer func() { _ = lock.Close() }()
+	other, err := lock.Conn(t.Context())
+	require.NoError(t, err)
+	_, err = other.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
+	require.NoError(t, err)
+	patient, done := context.WithTimeout(t.Context(), 30*time.Second)
+	defer done()
+	require.NoError(t, db.Migrate(patient, set(older), notes))
+
+	newer := maps.Clone(older)
+	newer["00002_more.sql"] = "ALTER TABLE things ADD COLUMN more text;"
+	limited, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	require.Error(t, db.Migrate(limited, set(newer), notes), "it went on beside the other")
+	require.NoError(t, other.Close())
+	require.NoError(t, lock.Close())
+	require.NoError(t, db.Migrate(t.Context(), set(newer), notes))
 }
 
 // Several processes start at the same time on the same data.
