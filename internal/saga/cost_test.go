@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
+	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/testenv"
@@ -149,6 +150,62 @@ func TestMoreSagasThanWorkersAndQueue(t *testing.T) {
 	defer cancel()
 	require.NoError(t, e.Drain(ctx))
 	require.Equal(t, sagas+1, w.count("finish"))
+}
+
+// One that waits for a worker costs no write more for it while its claim stands. Once that
+// is nearly over it is looked at, and where somebody else has it by then nothing is done.
+func TestToWaitForAWorkerCostsNoWrite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		waits time.Duration
+		taken bool // by another instance
+		looks int64
+	}{
+		"a while":            {defaultLease/2 - time.Second, false, 0},
+		"for long":           {defaultLease/2 + time.Second, false, 1},
+		"and was taken over": {defaultLease + time.Second, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, now := newWorld(t, testenv.SQLite(t, "test")), clock.NewFake(time.Now())
+			var looks atomic.Int64
+			require.NoError(t, w.db.Conn(t.Context()).Callback().Raw().After("*").Register("test:looks", func(g *gorm.DB) {
+				if sql := g.Statement.SQL.String(); strings.HasPrefix(sql, "UPDATE sagas SET next_at = ? WHERE id = ? AND") && g.Statement.Vars[1] == "waits" {
+					looks.Add(1)
+				}
+			}))
+			open := make(chan struct{})
+			var done atomic.Bool
+			d := w.definition()
+			d.Steps[0].Do = func(_ context.Context, id string, _ *trip) error {
+				<-open
+				if id == "waits" {
+					done.Store(true)
+				}
+				return nil
+			}
+			e := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler), Workers(1))
+			s := Register(e, d)
+			serve(t, e)
+			release := sync.OnceFunc(func() { close(open) })
+			t.Cleanup(release) // before the engine stops
+			start(t, w, s, "works")
+			start(t, w, s, "waits")
+			require.Equal(t, 2, e.atWork())
+			now.Advance(c.waits)
+			if c.taken {
+				other := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler))
+				Register(other, w.definition())
+				rows, err := other.claim(t.Context(), 10)
+				require.NoError(t, err)
+				require.NotEmpty(t, rows)
+			}
+			release()
+			require.Eventually(t, func() bool { return e.atWork() == 0 }, patience, time.Millisecond)
+			require.Equal(t, c.looks, looks.Load())
+			require.Equal(t, c.taken, !done.Load())
+		})
+	}
 }
 
 // While new sagas come faster than they can be done, one that waits in the table for

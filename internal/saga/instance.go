@@ -20,15 +20,13 @@ import (
 const (
 	firstPause   = 100 * time.Millisecond // upper end of the pause before the second attempt, then doubled
 	longestPause = 30 * time.Second
-	// staleAfter is how long a queued saga may have waited before its claim is looked at again.
-	staleAfter = time.Second
 )
 
 // instance is one saga while this process holds it.
 type instance struct {
 	engine  *Engine
 	def     *definition
-	row     row  // as in the database; row.Epoch is the claim
+	row     row  // as in the database; row.Epoch is the claim, which stands until row.NextAt
 	resumed bool // taken over from a write, not started here
 	queued  time.Time
 	cancel  context.CancelCauseFunc // nil while queued
@@ -47,7 +45,10 @@ func (in *instance) run(ctx context.Context) {
 	defer e.metrics.work(in.def.name, -1)
 	in.cur = in.row
 	ctx = telemetry.WithTraceParent(port.WithPrincipal(ctx, port.System(e.db.Module())), in.row.TraceParent)
-	if time.Since(in.queued) > staleAfter {
+	// In the queue a claim is extended at each third of the lease. One that was not has
+	// been in the hands of a process that slept, and may be somebody else's. To look at
+	// each that has waited would be one more write of each when there is the most to do.
+	if in.row.NextAt.Sub(e.now()) < e.lease/2 {
 		if err := e.extend(ctx, in.row); err != nil {
 			in.trouble(ctx, "look at the claim", err)
 			return

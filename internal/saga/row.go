@@ -155,11 +155,25 @@ func (e *Engine) extendQueue(ctx context.Context) error {
 		return nil
 	}
 	skip := e.db.SkipLocked() // whoever holds a row writes it
-	return e.db.Atomic(ctx, func(ctx context.Context) error {
-		return e.db.Conn(ctx).Exec(`UPDATE sagas SET next_at = ? WHERE id IN (
-			SELECT id FROM sagas WHERE `+e.db.Among("id")+` AND claimed_by = ?`+skip+`)`,
-			database.At(e.now().Add(e.lease)), e.db.List(ids), e.me).Error
+	until := database.At(e.now().Add(e.lease))
+	var ours []string
+	err := e.db.Atomic(ctx, func(ctx context.Context) error {
+		ours = nil
+		return e.db.Conn(ctx).Raw(`UPDATE sagas SET next_at = ? WHERE id IN (
+			SELECT id FROM sagas WHERE `+e.db.Among("id")+` AND claimed_by = ?`+skip+`) RETURNING id`,
+			until, e.db.List(ids), e.me).Scan(&ours).Error
 	})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ours {
+		if in := e.active[id]; in != nil && in.cancel == nil { // it waits still
+			in.row.NextAt = until
+		}
+	}
+	return nil
 }
 
 // inHand gives the ids of the sagas that are queued or at work here.
