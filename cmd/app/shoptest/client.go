@@ -30,12 +30,20 @@ func (s *Server) Anyone() Client { return NewClient(s.Shop) }
 
 // NewClient is a client of the server at base, with connections of its own.
 func NewClient(base string) Client {
-	return Client{base: base, http: &http.Client{
-		// Connections of its own: nothing is sent twice or kept from a server that was
-		// killed. They close sooner than a shop closes them: what is sent meanwhile is lost.
-		Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Second},
-		Timeout:   Patience,
-	}}
+	// Connections of its own: nothing is sent twice or kept from a server that was
+	// killed. They close sooner than a shop closes them: what is sent meanwhile is lost.
+	return Client{base: base, http: connections(time.Second)}
+}
+
+// Staying is the same user with connections of its own that are kept for a minute when
+// they rest, as browsers keep theirs. The shop keeps them longer, if it is not killed.
+func (c Client) Staying() Client {
+	c.http = connections(time.Minute)
+	return c
+}
+
+func connections(rest time.Duration) *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: rest}, Timeout: Patience}
 }
 
 // With is the same client with one more header.

@@ -23,7 +23,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})
 	var buyers []*buyer
 	for _, c := range s.Customers(t, shoptest.Storm(32, 1800)) {
-		buyers = append(buyers, &buyer{Client: c})
+		buyers = append(buyers, &buyer{Client: c.Staying()}) // else most of the rush would be new connections
 	}
 	r := &rush{server: s, free: make(chan *buyer, len(buyers))}
 
