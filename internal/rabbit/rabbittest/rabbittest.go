@@ -102,11 +102,8 @@ func ends(t testing.TB, limits rabbit.Limits, register func(*port.Server)) (*por
 // Publish puts a message of whatever kind into the events' exchange.
 func Publish(t testing.TB, url, topic, id, body string) {
 	t.Helper()
-	conn, err := amqp.Dial(url)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
-	ch, err := conn.Channel()
-	require.NoError(t, err)
+	ch, hangUp := channel(t, url)
+	defer hangUp()
 	require.NoError(t, ch.Confirm(false))
 	done, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), rabbit.EventsExchange, topic, true, false,
 		amqp.Publishing{MessageId: id, DeliveryMode: amqp.Persistent, Body: []byte(body)})

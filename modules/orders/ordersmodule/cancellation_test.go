@@ -139,19 +139,26 @@ func TestCancelEndedByAnOperatorAfterTheStop(t *testing.T) {
 		}
 	})
 	<-reached
-	under, err := b.Sagas.List(t.Context(), saga.Filter{Name: "orders.cancellation"})
-	require.NoError(t, err)
-	require.Len(t, under, 1)
-	require.NoError(t, b.Sagas.Compensate(t.Context(), under[0].ID))
-	close(release)
-	b.late.Store(int64(time.Minute)) // the attempt that was under way is over
-	require.Eventually(t, func() bool {
-		got, err := b.Sagas.Show(t.Context(), under[0].ID)
-		return err == nil && got.Status == saga.Compensated
-	}, patience, 5*time.Millisecond)
+	b.endsCancellation(release)
 	require.Equal(t, orders.Cancelled, b.get(order.ID).Status)
 	cancelling.Wait()
 	require.Equal(t, []string{"orders.confirmed", "orders.cancelled"}, b.published(order.ID))
+}
+
+// endsCancellation ends the only cancellation as an operator does, while an attempt of it
+// is held up until release is closed, and waits until it has gone back.
+func (b *bundle) endsCancellation(release chan struct{}) {
+	b.t.Helper()
+	under, err := b.Sagas.List(b.t.Context(), saga.Filter{Name: "orders.cancellation"})
+	require.NoError(b.t, err)
+	require.Len(b.t, under, 1)
+	require.NoError(b.t, b.Sagas.Compensate(b.t.Context(), under[0].ID))
+	close(release)
+	b.late.Store(int64(time.Minute)) // the attempt that was under way is over
+	require.Eventually(b.t, func() bool {
+		got, err := b.Sagas.Show(b.t.Context(), under[0].ID)
+		return err == nil && got.Status == saga.Compensated
+	}, patience, 5*time.Millisecond)
 }
 
 // Whether shipping stopped a shipment does not depend on whether its answer came. An
@@ -188,16 +195,7 @@ func TestCancelEndedByAnOperatorAfterALostAnswer(t *testing.T) {
 				_, _ = b.Service.Cancel(orderstest.As(order.UserID), orders.CancelRequest{OrderID: order.ID})
 			})
 			<-reached
-			under, err := b.Sagas.List(t.Context(), saga.Filter{Name: "orders.cancellation"})
-			require.NoError(t, err)
-			require.Len(t, under, 1)
-			require.NoError(t, b.Sagas.Compensate(t.Context(), under[0].ID))
-			close(release)
-			b.late.Store(int64(time.Minute)) // the attempt that was under way is over
-			require.Eventually(t, func() bool {
-				got, err := b.Sagas.Show(t.Context(), under[0].ID)
-				return err == nil && got.Status == saga.Compensated
-			}, patience, 5*time.Millisecond)
+			b.endsCancellation(release)
 			require.Equal(t, tc.status, b.get(order.ID).Status)
 			require.Equal(t, tc.events, b.published(order.ID))
 			cancelling.Wait()
