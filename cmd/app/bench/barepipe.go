@@ -16,14 +16,15 @@ import (
 	"github.com/banyan-tree/banyan/internal/rabbit/rabbitlimit"
 )
 
-// barePipe is the least that carries an event from a transaction over RabbitMQ to its
-// effect and loses none: an outbox, a relay and an inbox by hand, in the best known
-// way. A crash anywhere delivers again, and the inbox knows what came before.
+// barePipe is the least that carries an event from a transaction to its effect, over
+// RabbitMQ or in the process, and loses none: an outbox, a relay and an inbox by hand,
+// in the best known way. A crash anywhere delivers again, and the inbox knows what came
+// before.
 type barePipe struct {
 	source        *pgxpool.Pool
 	relay, target *pgx.Conn
-	out           *rabbitlimit.Publisher
-	wake          chan struct{} // raised by a commit
+	carry         func(context.Context, [][]byte) error // gives back when they have arrived
+	wake          chan struct{}                         // raised by a commit
 	causes        atomic.Int64
 	applied       atomic.Int64
 	lags          lags
@@ -42,7 +43,8 @@ const (
 	bareAtOnce = 256 // events that travel, or are applied, together
 )
 
-// openBarePipe makes the tables and starts the relay and the inbox.
+// openBarePipe makes the tables and starts the relay and the inbox. Without a broker
+// the relay hands over what it read.
 func openBarePipe(ctx context.Context, address, broker string) (p *barePipe, err error) {
 	p = &barePipe{wake: make(chan struct{}, 1)}
 	var closers []func() error
@@ -69,11 +71,21 @@ func openBarePipe(ctx context.Context, address, broker string) (p *barePipe, err
 		return nil, err
 	}
 	closers = append(closers, func() error { return p.target.Close(context.WithoutCancel(ctx)) })
-	if p.out, err = rabbitlimit.NewPublisher(broker, bareQueue); err != nil {
+	if broker == "" {
+		p.carry = p.apply
+		p.run(ctx, closers, p.relayAll)
+		return p, nil
+	}
+	out, err := rabbitlimit.NewPublisher(broker, bareQueue)
+	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, p.out.Close)
-	p.run(ctx, broker, closers)
+	p.carry = func(ctx context.Context, bodies [][]byte) error {
+		return out.Publish(ctx, len(bodies), func(i int) []byte { return bodies[i] })
+	}
+	p.run(ctx, append(closers, out.Close), p.relayAll, func(ctx context.Context) error {
+		return rabbitlimit.Take(ctx, broker, bareQueue, bareAtOnce, func(bodies [][]byte) error { return p.apply(ctx, bodies) })
+	})
 	return p, nil
 }
 
@@ -89,22 +101,18 @@ func (p *barePipe) makeTables(ctx context.Context, address string) error {
 	return pool.Close()
 }
 
-// run starts both loops; stop ends them and gives their errors.
-func (p *barePipe) run(ctx context.Context, broker string, closers []func() error) {
+// run starts the loops; stop ends them and gives their errors.
+func (p *barePipe) run(ctx context.Context, closers []func() error, all ...func(context.Context) error) {
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	p.life = life
 	var loops sync.WaitGroup
-	loop := func(do func(context.Context) error) {
+	for _, do := range all {
 		loops.Go(func() {
 			if err := do(life); err != nil && life.Err() == nil {
 				end(fmt.Errorf("the bare pipeline: %w", err))
 			}
 		})
 	}
-	loop(p.relayAll)
-	loop(func(ctx context.Context) error {
-		return rabbitlimit.Take(ctx, broker, bareQueue, bareAtOnce, func(bodies [][]byte) error { return p.apply(ctx, bodies) })
-	})
 	p.stop = func() error {
 		end(nil)
 		loops.Wait()

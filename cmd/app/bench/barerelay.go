@@ -16,8 +16,8 @@ type unsentRow struct {
 	Data string
 }
 
-// relayAll brings the outbox to the broker for as long as it lives. Marking what was
-// confirmed and reading what is next is one round trip. It never rests while there is
+// relayAll carries what is in the outbox for as long as it lives. Marking what has
+// arrived and reading what is next is one round trip. It never rests while there is
 // something: rests of 2, 5 and 10 ms carried no more, only later.
 func (p *barePipe) relayAll(ctx context.Context) error {
 	var sent []string
@@ -35,7 +35,11 @@ func (p *barePipe) relayAll(ctx context.Context) error {
 			p.rest(ctx)
 			continue
 		}
-		if err := p.out.Publish(ctx, len(rows), func(i int) []byte { return []byte(rows[i].Data) }); err != nil {
+		bodies := make([][]byte, len(rows))
+		for i, r := range rows {
+			bodies[i] = []byte(r.Data)
+		}
+		if err := p.carry(ctx, bodies); err != nil {
 			return err
 		}
 		for _, r := range rows {

@@ -52,21 +52,29 @@ type plan struct {
 	open func(address string) (carrier, error)
 }
 
-// plans are what is compared, ours first. Watermill is left out where it cannot be
-// built. Its forwarder waits for each confirmation, so the component as it is and
-// several of them, which a shop would have to divide its aggregates among, differ.
-func (b *bench) plans(ctx context.Context, broker string) []plan {
+// carriers are what is compared, ours first, in the process where there is no broker.
+// Watermill, which needs one, is left out where it cannot be built. Its forwarder waits
+// for each confirmation, so the component as it is and several of them, which a shop
+// would have to divide its aggregates among, differ.
+func (b *bench) carriers(ctx context.Context, broker string) []plan {
 	many := b.pick(1000, 6000, 20000)
+	name, by := "events over RabbitMQ", "pgx and amqp091"
+	if broker == "" {
+		name, by = "PostgreSQL", "pgx"
+	}
 	all := []plan{{
-		carriage{name: "events over RabbitMQ", many: many, lags: true},
+		carriage{name: name, many: many, lags: true},
 		func(address string) (carrier, error) { return openPipe(ctx, address, broker) },
 	}, {
 		carriage{
-			name: "the bare pipeline", is: "outbox, relay and inbox by hand: pgx and amqp091, in batches",
+			name: "the bare pipeline", is: "outbox, relay and inbox by hand: " + by + ", in batches",
 			many: many, lags: true, lag50: ratioAtMost(1.3), lag99: ratioAtMost(1.5),
 		},
 		func(address string) (carrier, error) { return openBarePipe(ctx, address, broker) },
 	}}
+	if broker == "" {
+		return all
+	}
 	if program := b.buildWatermill(ctx); program != "" {
 		all = append(all, plan{
 			carriage{name: "Watermill", is: "Watermill's forwarder, tuned: big batches, a poll each millisecond", many: many / 4, lags: true, bar: ratioAtLeast(5)},

@@ -12,54 +12,12 @@ import (
 // writers of events at the same time.
 const writers = 16
 
-// measureEvents compares commit to effect with the rate of the bare transaction
-// that publishes: a row of business and a row of the outbox.
-func measureEvents(ctx context.Context, b *bench) (err error) {
+// measureEvents is of events between two modules of one process.
+func measureEvents(ctx context.Context, b *bench) error {
 	if b.postgres == "" {
 		return nil
 	}
-	address, drop, err := b.database(ctx)
-	if err != nil {
-		return err
-	}
-	defer drop()
-	l, dropLimit, err := b.twoRows(ctx)
-	if err != nil {
-		return err
-	}
-	defer dropLimit()
-	p, err := openPipe(ctx, address, "")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.stop()) }()
-	var ours, limit figures
-	n, rounds := b.pick(1000, 6000, 20000), b.pick(1, 4, 10)
-	for round := range 1 + rounds {
-		b.progress.say("PostgreSQL, round %d of %d", round, rounds)
-		took, err := p.throughput(ctx, n)
-		if err != nil {
-			return err
-		}
-		bare, err := l(ctx)
-		if err != nil {
-			return err
-		}
-		if round > 0 {
-			ours, limit = append(ours, rate(n, took)), append(limit, bare)
-		}
-	}
-	b.add(Row{
-		Area: "events", What: "PostgreSQL, commit to effect, 16 writers", Unit: "events/s", Ours: ours.median(), Limit: limit.median(),
-		Ratio: paired(ours, limit).median(), Is: "pgbench of the two-row transaction", Bar: ratioAtLeast(0.75),
-	})
-	at300, err := p.latency(ctx, b.pick(300, 1500, 6000))
-	if err != nil {
-		return err
-	}
-	b.add(Row{Area: "events", What: "PostgreSQL, lag at 300 events/s, p50", Unit: "ms", Ours: at300.quantile(.5), Bar: oursAtMost(6.5)},
-		Row{Area: "events", What: "PostgreSQL, lag at 300 events/s, p99", Unit: "ms", Ours: at300.quantile(.99)})
-	return nil
+	return b.compare(ctx, "events", b.carriers(ctx, ""), ratioAtLeast(0.75))
 }
 
 // twoRows prepares the limit: the transaction by pgbench in a database of its own,
