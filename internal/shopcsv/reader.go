@@ -19,6 +19,7 @@ type Reader struct {
 	group   *group // being read; nil: none
 	missing int    // commas of the row that broke off within a quote: they come with its next lines
 	torn    bool   // a row was no CSV, and no whole one has come since: what is short may be its text
+	cut     bool   // a row was broken, and no whole one has come since: only then can there be text of one
 	ready   []result
 	seed    maphash.Seed
 	seen    map[uint64]struct{} // handles that are used up
@@ -87,7 +88,7 @@ func (r *Reader) step() {
 		r.broken(bad, false)
 		return
 	}
-	r.missing, r.torn = 0, false
+	r.missing, r.torn, r.cut = 0, false, false
 	handle, title := strings.ToLower(row.get(colHandle)), row.get(colTitle)
 	switch {
 	case handle == "":
@@ -150,8 +151,8 @@ const longestHandle = 255 // letters
 // which was broken too, is what looks like no handle, or is too short for a row
 // while commas of that one are missing: text may begin with a word and a comma. torn
 // says that the row is no CSV, so that its other lines may come as rows. Their text
-// can have more commas than the row lacks, so only what is surely a row uses its
-// Handle up: a good product may come with what a line of text begins with. Of the
+// can have more commas than the row lacks, so only what is surely a row, as one behind
+// a whole row is, uses its Handle up: a good product may come with what a line of text begins with. Of the
 // others the Title is kept in mind: a product is not taken from its second row on.
 func (r *Reader) broken(bad *badRecord, torn bool) {
 	handle := r.guess(bad.raw)
@@ -159,8 +160,8 @@ func (r *Reader) broken(bad *badRecord, torn bool) {
 	short := r.header.count - 1 - commas
 	piece := r.missing > 0 && short > 0
 	text := r.torn && short > 0
-	sure := !text && (torn || short <= 0)
-	r.torn = torn || text
+	sure := !text && (torn || short <= 0 || !r.cut)
+	r.torn, r.cut = torn || text, true
 	switch {
 	case piece:
 		r.missing -= commas

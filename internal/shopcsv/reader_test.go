@@ -295,6 +295,8 @@ func TestProductsAreRefusedAsAWhole(t *testing.T) {
 		"after a broken one, and with a quote": "r,R,\"<p class=\"x\"></p>\"" + row + "q,Q,\"<p class=\"x\">" + text + "q,Q" + rest,
 		"a quote in the title":                 "r,R,\"<p class=\"x\"></p>\"" + row + "q,\"Q," + text + "q,Q" + rest,
 		"where an end is lost":                 "r,R,\"<p class=\"x\">\nq,Q,<p>" + text + "q,Q" + rest,
+		"a title for each variant":             "q,Q small,<p>\nq,Q large" + rest,
+		"and text between":                     "q,Q small,<p>" + text + "q,Q large" + rest,
 		"named as the text":                    "r,R,<p>\nQ, however, grows\nq,Q,<p>\n</p>" + row + "q,Q" + rest,
 	} {
 		t.Run(name, func(t *testing.T) {
