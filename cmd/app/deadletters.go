@@ -86,6 +86,9 @@ func (s *shop) deadReplay(ctx context.Context, c *event.Consumer, ids ...string)
 // consumer's inbox before the broker forgets it; where that did not come to an end, it
 // may be repeated. Codes: NotFound, Invalid.
 func (s *shop) deadDrop(ctx context.Context, c *event.Consumer, id, reason string) error {
+	if reason == "" {
+		return fault.Invalid.Errorf("say why event %s is dropped", id)
+	}
 	dead, missing := c.DeadShow(ctx, id)
 	if s.Broker == nil || missing == nil && dead.State != dropped || missing != nil && !errors.Is(missing, fault.NotFound) {
 		return c.DeadDrop(ctx, id, reason)

@@ -80,6 +80,7 @@ func TestDroppedLetterLetsTheOthersGoOn(t *testing.T) {
 	require.NoError(t, s.deadDrop(ctx, search, "untold-4", "once more"))
 	require.Equal(t, []string{"nonsense"}, left())
 
+	require.ErrorIs(t, s.deadDrop(ctx, search, "nonsense", ""), fault.Invalid)
 	require.NoError(t, s.deadDrop(ctx, search, "nonsense", "made by a test"))
 	require.Empty(t, left())
 	require.ErrorIs(t, s.deadDrop(ctx, search, "nonsense", "made by a test"), fault.NotFound)
