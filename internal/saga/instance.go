@@ -53,6 +53,7 @@ func (in *instance) run(ctx context.Context) {
 			in.trouble(ctx, "look at the claim", err)
 			return
 		}
+		in.row.NextAt = database.At(e.now().Add(e.lease))
 	}
 	defer in.keepClaim(ctx)()
 	if !in.load(ctx) {
@@ -121,9 +122,10 @@ func (in *instance) recovered(ctx context.Context, err *error) {
 // fails for as long as the claim lasts, somebody else may have the saga.
 func (in *instance) keepClaim(ctx context.Context) (stop func()) {
 	e := in.engine
+	left := in.row.NextAt.Sub(e.now())
 	beating, stop := context.WithCancel(ctx)
 	go func() {
-		held := time.Now()
+		held := time.Now().Add(left - e.lease) // the claim's beginning
 		tick := time.NewTicker(e.lease / 3)
 		defer tick.Stop()
 		for {

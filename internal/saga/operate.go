@@ -192,8 +192,8 @@ func (e *Engine) Compensate(ctx context.Context, id string) error {
 			return notNow.Errorf("saga %s is %s", id, r.Status)
 		}
 		r.NextAt = database.At(e.now())
-		if r.ClaimedBy != "" {
-			r.NextAt = database.At(e.now().Add(d.slowest()))
+		if r.ClaimedBy != "" { // another process finds out at a step's end, or when it keeps its claim
+			r.NextAt = database.At(e.now().Add(max(d.slowest(), e.lease)))
 		}
 		r.Status, r.Resume = Compensating, ""
 		r.Step, r.Reached = len(d.steps)-1, len(d.steps)-1

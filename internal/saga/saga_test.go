@@ -333,7 +333,7 @@ func TestOperatorCompensatesARunningSaga(t *testing.T) {
 	testenv.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
 		in := make(chan struct{}, 100)
-		e := w.engine()
+		e := w.engine(Lease(time.Second)) // undoing begins when nobody can be at work any more
 		d := w.definition()
 		d.Steps[1].Do = func(ctx context.Context, _ string, _ *trip) error {
 			in <- struct{}{}
