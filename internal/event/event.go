@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Type is one kind of event with its payload type. Its name is stable and
@@ -74,6 +75,9 @@ type Meta struct {
 // of the publisher may send them.
 func Decode(body []byte) (Envelope, error) {
 	var e Envelope
+	if !utf8.Valid(body) {
+		return Envelope{}, errors.New("read an event: it is no valid UTF-8, which no database takes")
+	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return Envelope{}, fmt.Errorf("read an event: %w", err)
 	}

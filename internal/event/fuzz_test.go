@@ -30,6 +30,7 @@ func FuzzDecode(f *testing.F) {
 			require.NotContains(t, text, "\x00", "a database would refuse it for ever")
 		}
 		require.True(t, json.Valid(e.Data))
+		require.True(t, utf8.Valid(e.Data), "PostgreSQL would refuse it for ever")
 		once, err := json.Marshal(e)
 		require.NoError(t, err)
 		same, err := event.Decode(once)
