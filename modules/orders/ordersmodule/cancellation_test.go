@@ -173,7 +173,8 @@ func TestCancelEndedByAnOperatorAfterALostAnswer(t *testing.T) {
 		"it was stopped before it was made": {func(shop *orderstest.Shop, orderID string) {
 			shop.Shipment(orderID, func(sh *shipping.Shipment) { sh.OrderID, sh.Status = orderID, shipping.Cancelled })
 		}, orders.Cancelled, []string{"orders.confirmed", "orders.cancelled"}},
-		"it was sent": {func(shop *orderstest.Shop, orderID string) { shop.Dispatched(orderID) }, orders.Confirmed, []string{"orders.confirmed"}},
+		"it never arrived": {func(*orderstest.Shop, string) {}, orders.Cancelled, []string{"orders.confirmed", "orders.cancelled"}},
+		"it was sent":      {func(shop *orderstest.Shop, orderID string) { shop.Dispatched(orderID) }, orders.Confirmed, []string{"orders.confirmed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

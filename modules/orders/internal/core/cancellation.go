@@ -101,8 +101,9 @@ func (s *Service) stopShipment(ctx context.Context, _ string, c *Cancellation) e
 	return err
 }
 
-// learnWhetherStopped asks once more: repeating it changes nothing, and nobody else
-// knows of a shipment that was stopped before it was made.
+// learnWhetherStopped asks once more: nobody else knows of a shipment that was stopped
+// before it was made. Repeating it changes nothing. Where the first request never
+// arrived this is the first, and the order is cancelled as its buyer wished.
 func (s *Service) learnWhetherStopped(ctx context.Context, id string, c *Cancellation) error {
 	if c.Stopped {
 		return nil
