@@ -61,6 +61,17 @@ func (b *Bus) auditParked(ctx context.Context, report func(subject, detail strin
 		for _, p := range parked {
 			report(p.Topic+" "+p.AggregateID, fmt.Sprintf("event %s is parked at %s after %d attempts: %s", p.EventID, c.Name(), p.Attempts, p.Reason))
 		}
+		var others []pending
+		err = c.db.Conn(ctx).Where("consumer = ? AND state = ? AND topic NOT IN ? AND first_seen < ?",
+			c.Name(), statePending, c.topics, database.At(c.now().Add(-underWay))).
+			Order("first_seen").Limit(mostOfThem).Find(&others).Error
+		if err != nil {
+			return examined, fmt.Errorf("read what waits for another version of %s: %w", c.Name(), err)
+		}
+		for _, p := range others {
+			report(p.Topic+" "+p.AggregateID, fmt.Sprintf("event %s waits at %s, which does not listen to its topic in this version: run one that does, or drop it with app events dead drop",
+				p.EventID, c.Name()))
+		}
 	}
 	return examined, nil
 }

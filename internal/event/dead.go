@@ -164,7 +164,20 @@ func (c *Consumer) GiveUp(ctx context.Context, e Envelope, reason, last string) 
 		return err
 	}
 	p.State, p.Reason = stateDropped, storable(reason+"; last error: "+last)
-	err = c.db.Atomic(ctx, func(ctx context.Context) error {
+	for range redo {
+		if err = c.giveUp(ctx, e, p); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("give up an event of %s: %w", c.Name(), err)
+	}
+	raise(c.wake)
+	return nil
+}
+
+func (c *Consumer) giveUp(ctx context.Context, e Envelope, p pending) error {
+	return c.db.Atomic(ctx, func(ctx context.Context) error {
 		conn := c.db.Conn(ctx)
 		all, err := c.cursorsOf(conn, []Envelope{e})
 		if err != nil {
@@ -182,8 +195,8 @@ func (c *Consumer) GiveUp(ctx context.Context, e Envelope, reason, last string) 
 		if err != nil {
 			return err
 		}
-		if !cur.next(e.Version) {
-			cur.block() // it is to be seen when its turn comes
+		if !cur.next(e.Version) { // it is to be seen when its turn comes, also by who unblocks the cursor just now
+			cur.Blocked, cur.touched = true, true
 			return all.store(ctx, conn)
 		}
 		if err := c.pass(conn, cur, e.Version); err != nil {
@@ -194,11 +207,6 @@ func (c *Consumer) GiveUp(ctx context.Context, e Envelope, reason, last string) 
 		}
 		return c.unblock(conn, []Envelope{e})
 	})
-	if err != nil {
-		return fmt.Errorf("give up an event of %s: %w", c.Name(), err)
-	}
-	raise(c.wake)
-	return nil
 }
 
 // passDropped moves the cursor of a gap past what was given up before its turn came, and

@@ -25,6 +25,7 @@ type gap struct {
 // gaps gives aggregates of which events have waited for patience, or as long as
 // beginning where the aggregate was never met and its log is in another process. Those
 // that stand behind after come first: a page may be full of gaps that nobody can close.
+// Those of a topic that only another version listens to are that version's.
 func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration, after key) ([]gap, error) {
 	here := slices.DeleteFunc(slices.Clone(c.topics), func(t string) bool { return c.carried && c.logOf(t) == nil })
 	now := c.now()
@@ -32,13 +33,13 @@ func (c *Consumer) gaps(ctx context.Context, patience, beginning time.Duration, 
 	err := c.db.Conn(ctx).Raw(`SELECT p.topic, p.aggregate_id, MIN(p.version) AS head, c.version AS version
 		FROM inbox_pending AS p
 		JOIN inbox_cursors AS c ON c.consumer = p.consumer AND c.topic = p.topic AND c.aggregate_id = p.aggregate_id
-		WHERE p.consumer = ? AND p.state <> 'dropped'
+		WHERE p.consumer = ? AND p.topic IN ? AND p.state <> 'dropped'
 		GROUP BY p.topic, p.aggregate_id, c.version
 		HAVING MIN(p.version) > CASE WHEN c.version < 0 THEN 1 ELSE c.version + 1 END AND MIN(p.first_seen) <= ?
 			AND (MIN(p.first_seen) <= ? OR c.version >= 0 OR p.topic IN ?)
 		ORDER BY CASE WHEN p.topic > ? OR p.topic = ? AND p.aggregate_id > ? THEN 0 ELSE 1 END,
 			p.topic, p.aggregate_id LIMIT ?`,
-		c.Name(), database.At(now.Add(-patience)), database.At(now.Add(-beginning)), here,
+		c.Name(), c.topics, database.At(now.Add(-patience)), database.At(now.Add(-beginning)), here,
 		after.topic, after.topic, after.aggregate, headsAtOnce).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("look for gaps of %s: %w", c.Name(), err)
@@ -88,7 +89,7 @@ func (b *Bus) goOn(ctx context.Context, c *Consumer) error {
 		more := false
 		for _, g := range found {
 			o := b.logOf(g.Topic)
-			if seen[g] || o == nil { // of a topic that only another version listens to
+			if seen[g] || o == nil { // its log is in another process
 				continue
 			}
 			seen[g], after, more, looked = true, key{g.Topic, g.AggregateID}, true, true

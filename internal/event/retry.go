@@ -11,10 +11,12 @@ const (
 	headsAtOnce = 64 // aggregates whose waiting events are tried in one go
 
 	// dueHeads are the pending events whose turn it is: nothing of their aggregate
-	// is missing before them.
+	// is missing before them. Those of a topic that this version does not listen to, because
+	// an older or a newer one has left them, stay for the version that does: here they
+	// would be applied without any effect.
 	dueHeads = `FROM inbox_pending AS p
 		JOIN inbox_cursors AS c ON c.consumer = p.consumer AND c.topic = p.topic AND c.aggregate_id = p.aggregate_id
-		WHERE p.consumer = ? AND p.state = 'pending' AND p.next_attempt_at <= ?
+		WHERE p.consumer = ? AND p.topic IN ? AND p.state = 'pending' AND p.next_attempt_at <= ?
 		AND p.version <= CASE WHEN c.version < 0 THEN 1 ELSE c.version + 1 END`
 )
 
@@ -102,7 +104,7 @@ func (c *Consumer) inherit(ctx context.Context) error {
 func (c *Consumer) claimHeads(ctx context.Context) (heads []pending, taken claim, err error) {
 	now := database.At(c.now())
 	var due []pending
-	err = c.db.Conn(ctx).Raw(`SELECT p.* `+dueHeads+` ORDER BY p.next_attempt_at, p.event_id LIMIT ?`, c.Name(), now, headsAtOnce).
+	err = c.db.Conn(ctx).Raw(`SELECT p.* `+dueHeads+` ORDER BY p.next_attempt_at, p.event_id LIMIT ?`, c.Name(), c.topics, now, headsAtOnce).
 		Scan(&due).Error
 	if err != nil {
 		return nil, claim{}, fmt.Errorf("look for due events of %s: %w", c.Name(), err)
@@ -167,6 +169,6 @@ func (c *Consumer) runFrom(ctx context.Context, head pending) ([]Envelope, error
 // countDue tells how many pending events could be applied now.
 func (c *Consumer) countDue(ctx context.Context) (int64, error) {
 	var n int64
-	err := c.db.Conn(ctx).Raw(`SELECT count(*) `+dueHeads, c.Name(), database.At(c.now())).Scan(&n).Error
+	err := c.db.Conn(ctx).Raw(`SELECT count(*) `+dueHeads, c.Name(), c.topics, database.At(c.now())).Scan(&n).Error
 	return n, err
 }
