@@ -148,14 +148,18 @@ func (b *Bus) Inherit(ctx context.Context) error {
 func (b *Bus) attend(ctx context.Context, c *Consumer) error {
 	var pause backoff
 	looked := time.Now() // for gaps
+	asked := c.now()     // for what other versions missed
 	defer c.settle(ctx)
 	for registered := c.carried; ctx.Err() == nil; {
 		var err error
 		if !registered {
-			if err = b.register(ctx, c); err == nil {
-				registered = true
+			if err = b.register(ctx, c, c.besideOthers()); err == nil {
+				registered, asked = true, c.now()
 				c.putOffFrom(true)
 			}
+		}
+		if err == nil && c.besideOthers() && c.now().Sub(asked) > 2*c.LookAgain { // by now all know who listens
+			err, asked = b.register(ctx, c, false), c.now()
 		}
 		worked := false
 		if err == nil {

@@ -35,6 +35,10 @@ type Consumer struct {
 	// GapPatience is how long a missing event may take to come by itself before
 	// the logs are searched for it; 5 s unless set.
 	GapPatience time.Duration
+	// LookAgain is how long what is known of other versions that listen to more may be
+	// out of date; 5 s unless set. Where the relays of this process deliver, and others may
+	// run beside it.
+	LookAgain time.Duration
 	// Rebuild, if set, begins what the consumer is replayed into: all of it anew
 	// where since is zero, else a repair of what it has with the events since then.
 	Rebuild func(ctx context.Context, since time.Time) (Rebuilding, error)
@@ -55,6 +59,10 @@ type Consumer struct {
 	putting sync.Mutex
 	later   putOff
 
+	looking  sync.Mutex
+	others   []string // topics that only another version listens to
+	othersAt time.Time
+
 	beginning sync.Mutex
 	awaited   map[key]awaiting // events that wait for an earlier one that the transport has kept
 
@@ -65,7 +73,7 @@ type Consumer struct {
 // NewConsumer makes the consumer of the module that owns db; its name is the module's.
 func NewConsumer(db *database.DB, now clock.Clock) *Consumer {
 	return &Consumer{
-		MaxAttempts: 10, Deadline: 30 * time.Second, GapPatience: 5 * time.Second,
+		MaxAttempts: 10, Deadline: 30 * time.Second, GapPatience: 5 * time.Second, LookAgain: 5 * time.Second,
 		db: db, now: now, handlers: map[string][]handler{}, many: map[string][]manyHandler{}, wake: make(chan struct{}, 1),
 		awaited: map[key]awaiting{}, log: slog.New(slog.DiscardHandler),
 	}

@@ -23,10 +23,13 @@ type registration struct {
 func (registration) TableName() string { return "inbox_consumers" }
 
 // register brings a consumer up to date with topics that it never listened to
-// before, from the logs of the sources. New events reach it at the same time and
+// before, or missed, from the logs of the sources. New events reach it at the same time and
 // wait for their turn. After a crash in the middle it starts again, and the
 // cursors recognise what was applied.
-func (b *Bus) register(ctx context.Context, c *Consumer) error {
+//
+// If more is to be missed, because the relay of an older version may not know yet that
+// somebody listens, that is noted, and once it knows the logs are read again.
+func (b *Bus) register(ctx context.Context, c *Consumer, more bool) error {
 	fresh, notes, err := c.behind(ctx)
 	if err != nil || len(fresh) == 0 {
 		return err
@@ -39,7 +42,39 @@ func (b *Bus) register(ctx context.Context, c *Consumer) error {
 			return fmt.Errorf("catch up %s with the log of %s: %w", c.Name(), r.outbox.Module(), err)
 		}
 	}
-	return c.register(ctx, fresh, notes)
+	if !more {
+		return c.register(ctx, fresh, notes)
+	}
+	if err := c.miss(ctx, fresh); err != nil {
+		return err
+	}
+	return c.register(ctx, fresh, nil)
+}
+
+// besideOthers tells whether relays of other versions may run beside this one's. A
+// broker's queues are shared in another way, and a file of SQLite has one process.
+func (c *Consumer) besideOthers() bool { return !c.carried && c.db.Dialect() == database.Postgres }
+
+// otherTopics gives the topics that only another version of the consumer listens to, as
+// they were at most LookAgain ago: whoever begins to listen reads the logs again later
+// than that.
+func (c *Consumer) otherTopics(ctx context.Context) ([]string, error) {
+	if !c.besideOthers() {
+		return nil, nil
+	}
+	c.looking.Lock()
+	defer c.looking.Unlock()
+	if !c.othersAt.IsZero() && c.now().Sub(c.othersAt) < c.LookAgain {
+		return c.others, nil
+	}
+	now := c.now()
+	var found []string
+	err := c.db.Conn(ctx).Model(&registration{}).Where("consumer = ? AND topic NOT IN ?", c.Name(), c.topics).Pluck("topic", &found).Error
+	if err != nil {
+		return nil, fmt.Errorf("read what other versions of %s listen to: %w", c.Name(), err)
+	}
+	c.others, c.othersAt = found, now
+	return found, nil
 }
 
 // Stream gives what a transport keeps of the modules that publish topics to fn, page
@@ -158,7 +193,8 @@ func (c *Consumer) register(ctx context.Context, topics []string, notes []missed
 }
 
 // miss notes topics that another version of the consumer may listen to: the queue that
-// both share brings their events, and here they are taken over without an effect.
+// both share, or the relay here, brings their events, and here they are taken over
+// without an effect.
 func (c *Consumer) miss(ctx context.Context, topics []string) error {
 	err := c.db.Atomic(ctx, func(ctx context.Context) error {
 		for _, t := range topics {

@@ -177,7 +177,10 @@ func (r *relay) deliver(ctx context.Context, h hold, rows []row) error {
 	var group errgroup.Group
 	var only []func() error
 	for _, s := range r.bus.sinks {
-		events := s.wants(envelopes)
+		events, err := s.wants(ctx, envelopes)
+		if err != nil {
+			return err
+		}
 		if len(events) > 0 {
 			only = append(only, func() error { return s.Deliver(ctx, events) })
 		}
@@ -191,13 +194,28 @@ func (r *relay) deliver(ctx context.Context, h hold, rows []row) error {
 	return group.Wait()
 }
 
-func (s sink) wants(events []Envelope) []Envelope {
+// wants gives the events for a sink. A consumer gets those too that only another version
+// of it listens to: it takes note of them for that one.
+func (s sink) wants(ctx context.Context, events []Envelope) ([]Envelope, error) {
+	wanted := s.among(events, nil)
+	c, ok := s.Sink.(*Consumer)
+	if !ok || len(wanted) == len(events) {
+		return wanted, nil
+	}
+	others, err := c.otherTopics(ctx)
+	if err != nil || len(others) == 0 {
+		return wanted, err
+	}
+	return s.among(events, others), nil
+}
+
+func (s sink) among(events []Envelope, others []string) []Envelope {
 	if s.topics == nil {
 		return events
 	}
 	var wanted []Envelope
 	for _, e := range events {
-		if s.topics[e.Topic] {
+		if s.topics[e.Topic] || slices.Contains(others, e.Topic) {
 			wanted = append(wanted, e)
 		}
 	}
