@@ -155,7 +155,8 @@ func (s *sale) quoteAndLeave(ctx context.Context, c shoptest.Client) error {
 	return err
 }
 
-// hangUp goes away while the order is being made; its card would be declined.
+// hangUp goes away while the order is being made. Its card takes longer than a reservation
+// lasts: what it gets hold of comes back.
 func (s *sale) hangUp(ctx context.Context, c shoptest.Client) error {
 	if err := put(ctx, c, 1); err != nil {
 		return err
