@@ -26,7 +26,8 @@ type crew struct {
 
 // TestWriters has 64 customers write to the files of SQLite at the same time,
 // carts and orders mixed, a quarter of them by a card whose reply is lost. No write may
-// fail, and at full size none may have to wait longer than a call may take.
+// fail, and at full size none may have to wait longer than a call may take, or be sent away
+// for a while.
 func TestWriters(t *testing.T) {
 	beside(t)
 	rounds := shoptest.Storm(3, 12)
@@ -63,7 +64,7 @@ func TestWriters(t *testing.T) {
 	require.LessOrEqual(t, v.Charges, writers*rounds+int(w.given.Load()), "of an order that was given up a voided charge may be left")
 	if full() {
 		require.Zero(t, w.late.Load(), "answers were late")
-		require.LessOrEqual(t, w.later.Load(), (w.puts.Load()+w.confirmed.Load())/100, "too many were sent away")
+		require.Zero(t, w.later.Load(), "writers were sent away with 503")
 		require.Equal(t, writers*rounds, v.Charges, "one charge for each order")
 	}
 	f.all[0].Settles(t, shoptest.Staple, shoptest.Stock{OnHand: 1_000_000 - int64(writers*rounds)})
