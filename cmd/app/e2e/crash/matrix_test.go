@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +77,7 @@ func matrix(t *testing.T, at shoptest.Site, binary string) {
 	r.admin.Do(t, 200, "PUT", "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": onHand})
 
 	told, wants := r.rehearse(t)
-	require.Greater(t, len(wants), 80, "too few points: is this the right binary?")
+	complete(t, wants)
 	dice.Shuffle(len(wants), func(i, j int) { wants[i], wants[j] = wants[j], wants[i] })
 	// A small run has some to spare: a point that only slowness passes is not always passed again.
 	need, most := shoptest.Storm(few, len(wants)), shoptest.Storm(few, max(1, len(wants)/20))
@@ -137,6 +139,36 @@ func (r *gallows) rehearse(t *testing.T) (told []*trial, wants []want) {
 		told = append(told, tr)
 	}
 	return told, wants
+}
+
+// checkout is where the steps of the saga are named.
+const checkout = "../../../../modules/orders/internal/core/checkout.go"
+
+var steps = regexp.MustCompile(`\{Name: "([^"]+)", Do: [^,}]+(, Undo: )?`)
+
+// complete demands that there is a point before and after each step of a checkout, each
+// undo of one, and the commits of each module that has a part in it.
+func complete(t *testing.T, wants []want) {
+	t.Helper()
+	source, err := os.ReadFile(checkout)
+	require.NoError(t, err)
+	found := steps.FindAllStringSubmatch(string(source), -1)
+	require.NotEmpty(t, found)
+	require.Len(t, found, strings.Count(string(source), "Do: "), "steps in %s that are not recognised", checkout)
+	var must []string
+	for _, step := range found {
+		must = append(must, step[1]+":before-step:", step[1]+":after-step:")
+		if step[2] != "" {
+			must = append(must, step[1]+"/undo:before-step:", step[1]+"/undo:after-step:")
+		}
+	}
+	for _, module := range []string{"cart", "orders", "pricing", "inventory", "payments", "wallet", "shipping"} {
+		must = append(must, module+":before-commit:", module+":after-commit:")
+	}
+	for _, point := range must {
+		require.True(t, slices.ContainsFunc(wants, func(w want) bool { return strings.HasPrefix(w.point, point) }),
+			"no story passes a point %s: a hook is missing, or a story that comes there", point)
+	}
 }
 
 // quiets waits until the process died or all that the story left to be done is
