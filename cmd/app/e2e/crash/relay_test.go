@@ -21,7 +21,7 @@ func TestRelay(t *testing.T) {
 		s := shoptest.Serve(t, at)
 		admin := s.LogIn(t, "chief@example.com", shoptest.Password)
 		c := s.NewCrowd(t, admin, buyers, 0, 100_000, "tok_visa", "tok_visa", "tok_declined", "tok_lost_reply")
-		o := openOutboxes(t, at)
+		o := openOutboxes(t, at, "orders", "payments", "inventory", "shipping") // in which a checkout makes events
 		backlog, kills, midway, hits := int64(0), 0, 0, shoptest.Storm(1, 10)
 		for round := 0; midway < hits && round < 5; round++ { // on a busy machine all may be brought before the kill
 			c.Wish(shoptest.Storm(5, 40))
@@ -64,16 +64,15 @@ func TestRelay(t *testing.T) {
 	})
 }
 
-// outboxes are those of the modules that a checkout makes events in, looked at past
-// the shop.
+// outboxes are those of some modules, looked at past the shop.
 type outboxes []*database.DB
 
-func openOutboxes(t *testing.T, at shoptest.Site) outboxes {
+func openOutboxes(t *testing.T, at shoptest.Site, modules ...string) outboxes {
 	t.Helper()
 	cluster := openStore(t, at)
 	t.Cleanup(func() { _ = cluster.Close() })
 	var all outboxes
-	for _, module := range []string{"orders", "payments", "inventory", "shipping"} {
+	for _, module := range modules {
 		db, err := cluster.Module(t.Context(), module, 1)
 		require.NoError(t, err)
 		all = append(all, db)
@@ -90,6 +89,18 @@ func (o outboxes) hold(t *testing.T) {
 			return db.Conn(ctx).Exec("UPDATE outbox_lanes SET holder = 'nobody', held_until = ?", database.At(time.Now().Add(time.Hour))).Error
 		}))
 	}
+}
+
+// sent demands that every event was brought to all who listen, by the rows alone. What
+// is given back behind the orders makes some more.
+func (o outboxes) sent(t *testing.T) {
+	t.Helper()
+	left, deadline := int64(0), time.Now().Add(shoptest.Patience/2)
+	shoptest.Until(t, "the outboxes are empty", func() bool {
+		left = o.unsent(t)
+		return left == 0 || time.Now().After(deadline)
+	})
+	require.Zero(t, left, "events in the outboxes that were not sent")
 }
 
 // unsent counts the events that were not brought to all who listen.
