@@ -53,5 +53,5 @@ func (r Rule) Check(t *Tree) []Violation {
 
 // Rules lists every boundary that is kept.
 func Rules() []Rule {
-	return slices.Concat(importRules(), libraryRules(), nameRules(), codeRules(), gormRules(), sqlRules())
+	return slices.Concat(importRules(), libraryRules(), nameRules(), codeRules(), gormRules(), sqlRules(), corpusRules())
 }

@@ -20,6 +20,7 @@ type Tree struct {
 	Go     []*Source
 	SQL    []*Script
 
+	root string // its folder
 	fset *token.FileSet
 }
 
@@ -48,7 +49,7 @@ type Script struct {
 // Load parses the tree below root. Folders named testdata, hidden ones and
 // modules of their own are left out, as by the go command.
 func Load(root, module string) (*Tree, error) {
-	t := &Tree{Module: module, fset: token.NewFileSet()}
+	t := &Tree{Module: module, root: root, fset: token.NewFileSet()}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
