@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,16 +33,10 @@ func TestBankPostgres(t *testing.T) {
 	storm(t, first, first.Twin(t))
 }
 
-// seeded is the randomness of one test: BANYAN_TEST_SEED repeats it.
+// seeded is the randomness of one test, for each who acts in it.
 func seeded(t *testing.T) func() *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64()
-	if given := os.Getenv("BANYAN_TEST_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "BANYAN_TEST_SEED")
-	}
-	t.Logf("BANYAN_TEST_SEED=%d", seed)
+	seed := shoptest.Seed(t)
 	var n atomic.Uint64
 	return func() *rand.Rand { return rand.New(rand.NewPCG(seed, n.Add(1))) }
 }

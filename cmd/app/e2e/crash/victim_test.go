@@ -2,9 +2,7 @@ package crash
 
 import (
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,17 +12,10 @@ import (
 	"github.com/banyan-tree/banyan/cmd/app/shoptest"
 )
 
-// chance is the randomness of one test. It logs its seed: BANYAN_TEST_SEED
-// repeats the same gaps and choices.
+// chance is the randomness of one test: the same seed repeats its gaps and choices.
 func chance(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64()
-	if given := os.Getenv("BANYAN_TEST_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "BANYAN_TEST_SEED")
-	}
-	t.Logf("BANYAN_TEST_SEED=%d", seed)
+	seed := shoptest.Seed(t)
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
