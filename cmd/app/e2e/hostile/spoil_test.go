@@ -33,6 +33,34 @@ func spoilings(base request) (refused, odd []request) {
 	return s.refused, s.odd
 }
 
+// untried are the places of a schema where an example has nothing that could be spoilt.
+func untried(schema *openapi3.Schema, value any, pointer string) (places []string) {
+	if schema.Type == nil && len(schema.AnyOf) == 0 {
+		return nil // anything goes there
+	}
+	schema = inner(schema)
+	switch {
+	case schema.Type.Includes("object"):
+		fields, _ := value.(object)
+		for name, field := range schema.Properties {
+			if given, ok := fields[name]; ok {
+				places = append(places, untried(field.Value, given, pointer+"/"+name)...)
+			} else {
+				places = append(places, pointer+"/"+name)
+			}
+		}
+	case schema.Type.Includes("array"):
+		list, _ := value.([]any)
+		if len(list) == 0 {
+			return []string{pointer + "/0"}
+		}
+		for i, item := range list {
+			places = append(places, untried(schema.Items.Value, item, pointer+"/"+strconv.Itoa(i))...)
+		}
+	}
+	return places
+}
+
 type spoiler struct {
 	base         request
 	refused, odd []request
@@ -121,7 +149,7 @@ func (s *spoiler) object(schema *openapi3.Schema, value any, pointer string, put
 		}
 		given, ok := fields[name]
 		if !ok {
-			continue
+			continue // an example must have it: see untried
 		}
 		text, _ := json.Marshal(given)
 		twice := `{` + strconv.Quote(name) + `:` + string(text) + `,` + strings.TrimPrefix(string(mustJSON(fields)), `{`)
