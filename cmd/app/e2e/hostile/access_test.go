@@ -34,8 +34,10 @@ it until the page is made again, and is seen in review:
 const accessFoot = `
 A guest's cart belongs to whom has its token: a made-up token is a 404, without
 one a new cart is opened, and the token of a guest is not looked at for who is
-logged in. The webhook believes the provider's signature and nobody's token. A
-list shows only what is one's own.
+logged in. The webhook believes the provider's signature and nobody's token; the
+provider charges for whom has its API key, and for nobody's token. A list shows only
+what is one's own. (ops) is the operators' address; profiles are there only where
+` + "`ops.profiling`" + ` is on.
 
 ## Log-ins
 
@@ -60,7 +62,7 @@ func TestAccess(t *testing.T) {
 }
 
 func whoMayDoWhat(t *testing.T, at shoptest.Site) {
-	w := worldOf(t, shoptest.Serve(t, at))
+	w := worldOf(t, shoptest.Serve(t, at.With("BANYAN_OPS_PROFILING=on")))
 	// A draft and something to transit, that only staff may see.
 	draft := productBody("hidden-draft")
 	w.admin.Do(t, http.StatusCreated, http.MethodPost, "/products", draft)
@@ -90,8 +92,20 @@ func whoMayDoWhat(t *testing.T, at shoptest.Site) {
 	}
 	ops := *w
 	ops.Server = &shoptest.Server{Shop: w.Ops}
-	for _, at := range []string{"/metrics", "/health/ready", "/sandbox/psp/charges?reference=" + w.order} {
-		row("GET "+strings.ReplaceAll(at, w.order, "…")+" (ops)", func(a actor) int { return ops.ask(t, a, request{method: http.MethodGet, target: at}) })
+	charge := w.Ledger(t, w.admin, w.order)[0].ID
+	for _, r := range []request{
+		{method: http.MethodGet, target: "/metrics"},
+		{method: http.MethodGet, target: "/health/ready"},
+		{method: http.MethodGet, target: "/debug/pprof/heap"},
+		{method: http.MethodGet, target: "/sandbox/psp/charges?reference=" + w.order},
+		{method: http.MethodGet, target: "/sandbox/psp/charges/" + charge},
+		{method: http.MethodPost, target: "/sandbox/psp/charges", tree: object{"reference": w.order, "amount": money(1), "token": "tok_visa"}},
+		{method: http.MethodPost, target: "/sandbox/psp/charges/" + charge + "/void", tree: object{}},
+		{method: http.MethodGet, target: "/sandbox/psp/sickness"},
+		{method: http.MethodPut, target: "/sandbox/psp/sickness", tree: object{}},
+	} {
+		name := strings.NewReplacer(w.order, "…", charge, "{id}").Replace(r.method + " " + r.target)
+		row(name+" (ops)", func(a actor) int { return ops.ask(t, a, r) })
 	}
 
 	var b strings.Builder
