@@ -67,10 +67,14 @@ func Read(root, module string) (*Survey, error) {
 		return nil, fmt.Errorf("read the types of %s: %w", root, err)
 	}
 	f := newFlow(p)
-	s := &surveyor{program: p, flow: f, texts: newTexts(f), modules: map[string]*Module{}, told: map[string]bool{}}
+	s := &surveyor{program: p, flow: f, texts: newTexts(f), modules: map[string]*Module{}, companies: map[string]string{}, told: map[string]bool{}}
 	for _, dir := range p.dirs() {
-		if unit := unitOf(dir); unit != kit && unit != assembly {
+		unit := unitOf(dir)
+		if unit != kit && unit != assembly {
 			s.module(unit).Files += len(p.files[dir])
+		}
+		if arch.RoomOf(dir).Kind == arch.Foreign {
+			s.companies[unit] = ownerDir(dir)
 		}
 	}
 	s.readImports()
@@ -99,13 +103,14 @@ func SortFindings(list []Finding) {
 // surveyor collects while the planes are read.
 type surveyor struct {
 	*program
-	flow     *flow
-	texts    *texts
-	owners   map[string][]string // of tables: the folders whose migrations make them
-	modules  map[string]*Module
-	findings []Finding
-	told     map[string]bool
-	graph    Graph
+	flow      *flow
+	texts     *texts
+	owners    map[string][]string // of tables: the folders whose migrations make them
+	modules   map[string]*Module
+	companies map[string]string // foreign companies in modules: their folders
+	findings  []Finding
+	told      map[string]bool
+	graph     Graph
 }
 
 func (s *surveyor) module(name string) *Module {

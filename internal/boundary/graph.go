@@ -41,14 +41,14 @@ type Exchange struct {
 func (s *surveyor) readGraph() {
 	s.graph = Graph{Modules: []Node{}, Calls: []Call{}, Events: []Exchange{}}
 	for _, name := range sortedKeys(s.modules) {
-		if !strings.Contains(name, "/") {
+		if s.companies[name] == "" {
 			s.graph.Modules = append(s.graph.Modules, Node{Name: name, Tables: slices.Sorted(slices.Values(s.modules[name].Tables))})
 		}
 	}
 	w := &walker{surveyor: s, ports: map[*types.Func]string{}}
 	for _, dir := range s.dirs() {
 		unit := unitOf(dir)
-		if unit == kit || unit == assembly || strings.Contains(unit, "/") {
+		if unit == kit || unit == assembly || s.companies[unit] != "" {
 			continue
 		}
 		edge := strings.HasSuffix(dir, "/"+unit+"http")

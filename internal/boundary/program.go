@@ -49,12 +49,13 @@ const (
 )
 
 // unitOf names whose code a folder is: a module, a foreign company in one, the
-// kit, or the programs that join them.
+// kit, or the programs that join them. Who has data has the same name at run time,
+// where the guard of the databases tells of it: modules/payments/sandbox is sandbox.
 func unitOf(dir string) string {
 	room := arch.RoomOf(dir)
 	switch {
 	case room.Kind == arch.Foreign:
-		return strings.Join(strings.Split(dir, "/")[1:3], "/")
+		return strings.Split(dir, "/")[2]
 	case room.Context != "":
 		return room.Context
 	case dir == "cmd" || strings.HasPrefix(dir, "cmd/"):

@@ -1,6 +1,7 @@
 package boundary
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -89,7 +90,7 @@ func (s *surveyor) judge(owner string, at arch.Place, u sqltables.Use) {
 	case u.Schema != "" && !strings.Contains(u.Schema, sqltables.Unknown) && u.Schema == unitOf(owner):
 		s.findSQL(owner, at, fmt.Sprintf("the table %s is named with its schema", shown), bareName)
 	case u.Schema != "" && s.modules[u.Schema] != nil:
-		s.findSQL(owner, at, fmt.Sprintf("the table %s belongs to modules/%s", shown, u.Schema), askOwner)
+		s.findSQL(owner, at, fmt.Sprintf("the table %s belongs to %s", shown, cmp.Or(s.companies[u.Schema], "modules/"+u.Schema)), askOwner)
 	case u.Schema != "":
 		s.findSQL(owner, at, fmt.Sprintf("the table %s is named with a schema", shown), bareName)
 	case slices.Contains(who, owner):

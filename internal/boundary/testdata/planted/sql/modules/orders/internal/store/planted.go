@@ -20,6 +20,7 @@ const (
 func (s *Store) Join(ctx context.Context) error {
 	s.Conn(ctx).Table("orders").Joins("JOIN payments.payments p ON p.id = orders.id")  // want SQL "the table payments.payments belongs to modules/payments"
 	s.Conn(ctx).Table("payments.charges AS c")                                         // want SQL "the table payments.charges belongs to modules/payments"
+	s.Conn(ctx).Table("sandbox.ledger")                                                // want SQL "the table sandbox.ledger belongs to modules/payments/sandbox"
 	s.Conn(ctx).Table("orders, catalog.products")                                      // want SQL "the table catalog.products belongs to modules/catalog"
 	s.Conn(ctx).Where("id IN (SELECT id FROM products)").Find(&orderRow{})             // want SQL "the table products belongs to modules/catalog"
 	s.Conn(ctx).Select("id", "(SELECT count(*) FROM payments) AS n").Find(&orderRow{}) // want SQL "the table payments belongs to modules/payments"

@@ -1,0 +1,2 @@
+// Package sandbox plays a foreign company.
+package sandbox
