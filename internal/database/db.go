@@ -64,7 +64,7 @@ func (db *DB) Conn(ctx context.Context) *gorm.DB {
 	}
 	g := db.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	g.Dialector = judge{Dialector: db.dial, ctx: ctx}
-	if db.guards.mode == GuardRefuse { // elsewhere a stack for each read would cost more than it tells
+	if db.guards.stacks { // elsewhere a stack for each read would cost more than it tells
 		g.Statement.ConnPool = &readPool{db: db, opened: callers()}
 	}
 	if t != nil {

@@ -44,7 +44,7 @@ type Trespass struct {
 	Other     string   `json:"other"`
 	Table     string   `json:"table,omitempty"` // empty: data of Other was reached for inside a transaction of Module
 	Statement string   `json:"statement,omitempty"`
-	Opened    []string `json:"opened"` // frames where the transaction was opened, the innermost first; of a handle outside of one with GuardRefuse only
+	Opened    []string `json:"opened"` // frames where the transaction was opened, the innermost first; or the handle of a read outside of one, where stacks are noted
 	Issued    []string `json:"issued"` // frames where the statement was issued
 }
 
@@ -58,6 +58,7 @@ const (
 type guards struct {
 	mode    Guard
 	file    string // JSON lines; empty: none
+	stacks  bool   // is noted for each read where its handle was opened, a walk up the stack
 	log     *slog.Logger
 	counter *prometheus.CounterVec
 	seed    maphash.Seed
@@ -95,6 +96,8 @@ func newGuards(cfg Config) (*guards, error) {
 	default:
 		return nil, fmt.Errorf("the guard %q is not known: refuse, report or off", g.mode)
 	}
+	// Whoever refuses, or has it written down, wants to find the place.
+	g.stacks = g.mode == GuardRefuse || g.mode == GuardReport && g.file != ""
 	if g.file != "" { // it is there from the start: one that is empty says that nothing was seen
 		if err := g.add(nil); err != nil {
 			return nil, fmt.Errorf("open the file for what the guard sees: %w", err)
@@ -268,7 +271,7 @@ func (b boundary) Initialize(g *gorm.DB) error {
 // readPool is the read pool as gorm sees it.
 type readPool struct {
 	db     *DB
-	opened []uintptr // known with GuardRefuse only
+	opened []uintptr // known where stacks are noted
 }
 
 var (

@@ -1,8 +1,10 @@
 package database_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,7 +125,7 @@ func TestTrespassIsReportedOnce(t *testing.T) {
 		seen := observed(t, cfg.GuardFile)
 		require.Len(t, seen, 1)
 		require.Contains(t, strings.Join(seen[0].Issued, "\n"), "TestTrespassIsReportedOnce")
-		require.Empty(t, seen[0].Opened, "a stack for each read would cost more than it tells")
+		require.Contains(t, strings.Join(seen[0].Opened, "\n"), "TestTrespassIsReportedOnce", "where the handle was opened")
 
 		for range 2 {
 			_ = orders.Atomic(t.Context(), func(ctx context.Context) error {
@@ -135,6 +137,44 @@ func TestTrespassIsReportedOnce(t *testing.T) {
 		require.Contains(t, strings.Join(seen[1].Issued, "\n"), "TestTrespassIsReportedOnce")
 		require.Contains(t, strings.Join(seen[1].Opened, "\n"), "TestTrespassIsReportedOnce", "where the transaction was opened")
 	})
+}
+
+// Where no file was asked for, a stack for each read would cost more than it tells: a
+// report says where the statement was issued, and for a transaction also where it was
+// opened.
+func TestReadsNoteNoStackForNobody(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	c, err := database.Open(t.Context(), database.Config{Dir: t.TempDir(), Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	orders, err := c.Module(t.Context(), "orders", 9)
+	require.NoError(t, err)
+	payments, err := c.Module(t.Context(), "payments", 9)
+	require.NoError(t, err)
+	require.NoError(t, orders.Migrate(t.Context(), notes))
+	require.NoError(t, payments.Migrate(t.Context(), cards))
+	last := func() (told struct{ Msg, Opened, Issued string }) {
+		for line := range strings.Lines(log.String()) { // that the table is in another file is said as well
+			require.NoError(t, json.Unmarshal([]byte(line), &told))
+			if told.Msg == "statement touches another module's table" {
+				break
+			}
+		}
+		require.Equal(t, "statement touches another module's table", told.Msg)
+		log.Reset()
+		return told
+	}
+	require.Error(t, orders.Conn(t.Context()).Raw("SELECT id FROM cards").Scan(new([]string)).Error)
+	told := last()
+	require.Contains(t, told.Issued, "TestReadsNoteNoStackForNobody")
+	require.Empty(t, told.Opened)
+	require.Error(t, orders.Atomic(t.Context(), func(ctx context.Context) error {
+		return orders.Conn(ctx).Exec("DELETE FROM cards").Error
+	}))
+	told = last()
+	require.Contains(t, told.Issued, "TestReadsNoteNoStackForNobody")
+	require.Contains(t, told.Opened, "TestReadsNoteNoStackForNobody")
 }
 
 // Two modules in one transaction are refused whatever the guard, and written down.
@@ -165,9 +205,13 @@ func TestGuardIsKnown(t *testing.T) {
 
 // BenchmarkGuard tells what the guard adds to a read.
 func BenchmarkGuard(b *testing.B) {
-	for _, guard := range []database.Guard{database.GuardOff, database.GuardReport, database.GuardRefuse} {
-		b.Run(string(guard), func(b *testing.B) {
-			c, err := database.Open(b.Context(), database.Config{Dir: b.TempDir(), Guard: guard})
+	for name, cfg := range map[string]database.Config{
+		"off": {Guard: database.GuardOff}, "report": {Guard: database.GuardReport}, "refuse": {Guard: database.GuardRefuse},
+		"report into a file": {Guard: database.GuardReport, GuardFile: filepath.Join(b.TempDir(), "seen.jsonl")},
+	} {
+		b.Run(name, func(b *testing.B) {
+			cfg.Dir = b.TempDir()
+			c, err := database.Open(b.Context(), cfg)
 			require.NoError(b, err)
 			defer func() { _ = c.Close() }()
 			db, err := c.Module(b.Context(), "orders", 9)
