@@ -17,8 +17,7 @@ func TestShop(t *testing.T) {
 	source, err := filepath.Abs(root)
 	require.NoError(t, err)
 	shoptest.OnEvery(t, func(t *testing.T, at shoptest.Site) {
-		observed := filepath.Join(t.TempDir(), "observed.jsonl")
-		s := shoptest.Serve(t, at.With("BANYAN_BOUNDARIES_FILE="+observed))
+		s, observed := shoptest.Serve(t, at), at.Setting("BANYAN_BOUNDARIES_FILE")
 		for _, chapter := range []struct {
 			name string
 			do   func(t *testing.T, s *shoptest.Server)

@@ -230,14 +230,17 @@ func NewEmptyPostgresSite(t *testing.T, settings ...string) Site {
 }
 
 // NewSite makes a place for a shop on free ports, without a rate limit: tests
-// ask more than one shopper would.
+// ask more than one shopper would. What the guard of the databases sees is written
+// down, with both stacks.
 func NewSite(t *testing.T, settings ...string) Site {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
 	return Site{Data: data, Settings: append([]string{
 		"BANYAN_DATA_DIR=" + data, "BANYAN_HTTP_ADDR=127.0.0.1:0", "BANYAN_OPS_ADDR=127.0.0.1:0",
 		"BANYAN_RATE_LIMIT=off", "BANYAN_HTTP_DRAIN_DELAY=0s", "BANYAN_DATABASE_POOL=22", "BANYAN_LOG_LEVEL=warn",
 		"BANYAN_IDENTITY_ISSUER=http://shop.example", // tokens outlive a restart on another port
+		"BANYAN_BOUNDARIES_FILE=" + filepath.Join(dir, "observed.jsonl"),
 	}, settings...)}
 }
 
