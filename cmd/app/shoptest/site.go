@@ -45,7 +45,8 @@ func Binary() string { return binary }
 
 // Main builds the program, with these build tags, and runs the tests. It gives
 // the exit code for TestMain. Where BANYAN_TEST_APP names one without tags that was
-// built for all packages, it takes that.
+// built for all packages, it takes that. Tests under the race detector have the program
+// under it, too: it writes DATA RACE into its log, and ends with exit code 66.
 func Main(m *testing.M, tags ...string) int {
 	flag.Parse()
 	given := false
@@ -55,7 +56,7 @@ func Main(m *testing.M, tags ...string) int {
 			panic(err)
 		}
 	}
-	if binary = os.Getenv("BANYAN_TEST_APP"); binary == "" || len(tags) > 0 {
+	if binary = os.Getenv("BANYAN_TEST_APP"); binary == "" || len(tags) > 0 || raced {
 		dir, err := os.MkdirTemp("", "banyan-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -111,6 +112,9 @@ func BuildPatched(t *testing.T, root, patch string) string {
 func compile(to string, tags []string) error { return compileFrom("cmd/app", to, tags) }
 
 func compileFrom(folder, to string, tags []string, flags ...string) error {
+	if raced {
+		flags = append(flags, "-race")
+	}
 	args := slices.Concat([]string{"build", "-tags", strings.Join(tags, ","), "-o", to}, flags, []string{"github.com/banyan-tree/banyan/" + folder})
 	build := exec.Command("go", args...) //nolint:gosec // the flags are ours
 	if out, err := build.CombinedOutput(); err != nil {

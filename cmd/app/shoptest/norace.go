@@ -1,0 +1,5 @@
+//go:build !race
+
+package shoptest
+
+const raced = false
