@@ -53,7 +53,7 @@ func firstStart(t *testing.T, binary string, most int, fresh func(t *testing.T) 
 	points = slices.DeleteFunc(points, func(point string) bool { return !slices.Contains(second, point) })
 	between := "" // the catalogue is there, and no price is
 	for _, point := range points {
-		if strings.HasPrefix(point, "catalog:after-commit:") {
+		if strings.HasPrefix(point, "catalog:after-commit:core.") { // not those of its relay
 			between = point
 		}
 	}
