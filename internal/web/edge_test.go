@@ -79,6 +79,7 @@ func TestLogAndMetrics(t *testing.T) {
 	require.Equal(t, "u1", entry["subject"])
 	require.Contains(t, entry["error"], "pq: relation", "the cause is logged")
 	require.NotContains(t, buf.String(), "hush")
+	require.NotContains(t, buf.String(), "user:u1", "the token")
 
 	families, err := reg.Gather()
 	require.NoError(t, err)

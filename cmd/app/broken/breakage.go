@@ -34,6 +34,19 @@ type suite struct {
 	pkg, run, says string
 }
 
+// outside tells that it is of the tests that look at the shop as its users do.
+func (s suite) outside() bool { return strings.HasPrefix(s.pkg, "./cmd/app/e2e") }
+
+// fromOutside counts those of a breakage's suites.
+func (b breakage) fromOutside() (n int) {
+	for _, s := range b.Tests {
+		if s.outside() {
+			n++
+		}
+	}
+	return n
+}
+
 // load reads all breakages, in order of their names.
 func load(root string) ([]breakage, error) {
 	paths, err := filepath.Glob(filepath.Join(root, folder, "*.patch"))

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("broken", flag.ContinueOnError)
 	root := flags.String("root", ".", "the folder of go.mod")
 	only := flags.String("only", "", "only the breakages with this in their name")
-	part := flags.String("part", "1/1", "only a part of them: 2/3 is the second of three, each third breakage")
+	part := flags.String("part", "1/1", "only a part of them: 2/3 is the second of three")
 	doc := flags.String("doc", "", "write the table of what caught what into this file, between its markers")
 	sound := flags.Bool("sound", true, "first run the same tests unbroken: they must be green, or red would prove nothing")
 	if err := flags.Parse(args); err != nil {
@@ -106,19 +107,27 @@ func brief(caught []string) string {
 	return strings.Join(firsts(caught, 1), ", ")
 }
 
-// share gives the k-th of n parts, written k/n.
+// share gives the k-th of n parts, written k/n. Tests from outside take the longest:
+// what has some is dealt first, to the part with the fewest of these, and the rest makes
+// the parts even.
 func share(all []breakage, part string) ([]breakage, error) {
 	var k, n int
 	if _, err := fmt.Sscanf(part, "%d/%d", &k, &n); err != nil || n < 1 || k < 1 || k > n {
 		return nil, fmt.Errorf("--part=%s is none: write 1/3, 2/3 or 3/3 for the thirds", part)
 	}
-	var out []breakage
-	for i, b := range all {
-		if i%n == k-1 {
-			out = append(out, b)
+	parts, outer := make([][]breakage, n), make([]int, n)
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b breakage) int { return b.fromOutside() - a.fromOutside() })
+	for _, b := range order {
+		least, more := 0, b.fromOutside()
+		for i := range parts {
+			if more > 0 && outer[i] < outer[least] || (more == 0 || outer[i] == outer[least]) && len(parts[i]) < len(parts[least]) {
+				least = i
+			}
 		}
+		parts[least], outer[least] = append(parts[least], b), outer[least]+more
 	}
-	return out, nil
+	return parts[k-1], nil
 }
 
 func named(all []breakage, part string) []breakage {
