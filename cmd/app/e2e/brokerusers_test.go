@@ -105,6 +105,9 @@ func TestForgedEvent(t *testing.T) {
 	})
 }
 
+// brokerPassword is that of every user: the broker is one for all tests.
+const brokerPassword = "a-password-of-tests"
+
 // usersOfTheirOwn gives every module of a site a user on the broker, as the docs
 // say, and a way to log in as one of them.
 func usersOfTheirOwn(t *testing.T, at shoptest.Site) (shoptest.Site, func(user string) *rabbittest.User) {
@@ -113,11 +116,12 @@ func usersOfTheirOwn(t *testing.T, at shoptest.Site) (shoptest.Site, func(user s
 	require.NoError(t, err)
 	names := []string{"shop", "identity", "catalog", "shipping", "pricing", "cart", "inventory", "payments", "wallet", "orders", "search"}
 	file := filepath.Join(t.TempDir(), "broker-users")
-	require.NoError(t, os.WriteFile(file, []byte(strings.Join(names, ":a-password-of-tests\n")+":a-password-of-tests\n"), 0o600))
+	ending := ":" + brokerPassword + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(names, ending)+ending), 0o600))
 	testenv.RabbitMQDefine(t, at.With("BANYAN_DATABASE_URL=").OK(t, "topology", "users", file, "--vhost", strings.TrimPrefix(broker.Path, "/")))
 	as := func(user string) string {
 		u := *broker
-		u.User = url.UserPassword(user, "a-password-of-tests")
+		u.User = url.UserPassword(user, brokerPassword)
 		return u.String()
 	}
 	return at.With("BANYAN_AMQP_URL="+as("shop"), "BANYAN_AMQP_USERS_FILE="+file), func(user string) *rabbittest.User {

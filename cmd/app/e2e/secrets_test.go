@@ -104,10 +104,15 @@ type leaky struct {
 // secret that was used in all that the shop has printed, answered and kept.
 func TestSecretsStayIn(t *testing.T) {
 	t.Parallel()
-	shoptest.OnEach(t, func(t *testing.T, at shoptest.Site) {
+	shoptest.OnSome(t, func(t *testing.T, at shoptest.Site) {
 		v := &vault{secrets: map[string]string{}, said: map[string]*strings.Builder{}}
 		l := &leaky{vault: v, t: t, bank: openBank(t, v.new("provider's key", "key-"), v.new("webhook secret", "whsec-"))}
 		provider := strings.Replace(l.bank.URL, "http://", "http://shop:"+v.new("password in the provider's URL", "urlpw-")+"@", 1)
+		if at.Setting("BANYAN_AMQP_URL") != "" {
+			at, _ = usersOfTheirOwn(t, at)
+			v.know("broker's password", brokerPassword)
+			v.know("key of the ports", at.Setting("BANYAN_PORTS_SIGNING_KEY"))
+		}
 		at.Tee = v
 		l.at = at.With("BANYAN_LOG_LEVEL=debug", "BANYAN_LOG_FORMAT=json", "OTEL_TRACES_EXPORTER=console",
 			"BANYAN_ADMIN_EMAIL=boss@example.com", "BANYAN_ADMIN_PASSWORD="+v.new("admin's password", "adminpw-"),
@@ -119,7 +124,7 @@ func TestSecretsStayIn(t *testing.T) {
 				}
 			}
 		}
-		l.shop = shoptest.Serve(t, l.at)
+		l.serve(provider)
 
 		tokens := l.logIns()
 		l.checkouts(tokens)
@@ -128,6 +133,9 @@ func TestSecretsStayIn(t *testing.T) {
 		l.commands()
 		l.metrics()
 		l.breakdown()
+		for _, s := range slices.Backward(l.shop.Others) {
+			require.Zero(t, s.Stop(t))
+		}
 		require.Zero(t, l.shop.Stop(t))
 		kept := l.kept()
 
@@ -151,6 +159,16 @@ func TestSecretsStayIn(t *testing.T) {
 		}
 		require.Empty(t, v.leaks())
 	})
+}
+
+// serve starts the shop, and what has moved out of it with the same provider.
+func (l *leaky) serve(provider string) {
+	moved := l.at.Moved
+	l.at.Moved = nil
+	l.shop = shoptest.Serve(l.t, l.at)
+	for _, module := range moved {
+		l.shop.Others = append(l.shop.Others, l.shop.Moves(l.t, module, "BANYAN_PAYMENTS_PROVIDER_URL="+provider))
+	}
 }
 
 // ask sends a request and hears the answer where that is an error.
@@ -302,6 +320,14 @@ func (l *leaky) commands() {
 		r := bad.App(l.t, command...)
 		l.hear("app "+strings.Join(command, " ")+" with "+setting, r.Stdout+r.Stderr)
 	}
+	if address := l.at.Setting("BANYAN_AMQP_URL"); address != "" { // well-formed: the broker does not let us in
+		u, err := url.Parse(address)
+		require.NoError(l.t, err)
+		u.User = url.UserPassword("shop", l.new("wrong password of the broker", "amqppw-"))
+		r := l.at.With("BANYAN_AMQP_URL="+u.String(), "BANYAN_AMQP_USERS_FILE=").App(l.t, "events", "dead", "list")
+		require.NotZero(l.t, r.Code)
+		l.hear("app events dead list of a broker that refuses", r.Stdout+r.Stderr)
+	}
 	file := filepath.Join(l.t.TempDir(), "bad.yaml")
 	for _, text := range []string{"admin:\n  password: *%s\n", "admin:\n  password: \"%s\n", "admin: {password: [%s]}\n", "payments:\n  api_key: !x %s\n  webhook_secret: &%s\n"} {
 		secret := l.new("secret in a bad file", "file")
@@ -312,13 +338,15 @@ func (l *leaky) commands() {
 }
 
 func (l *leaky) metrics() {
-	for _, path := range []string{"/metrics", "/health/ready", "/health/live"} {
-		res, err := http.Get(l.shop.Ops + path)
-		require.NoError(l.t, err)
-		raw, err := io.ReadAll(res.Body)
-		require.NoError(l.t, err)
-		require.NoError(l.t, res.Body.Close())
-		l.hear(path, string(raw))
+	for _, s := range append([]*shoptest.Server{l.shop}, l.shop.Others...) {
+		for _, path := range []string{"/metrics", "/health/ready", "/health/live"} {
+			res, err := http.Get(s.Ops + path)
+			require.NoError(l.t, err)
+			raw, err := io.ReadAll(res.Body)
+			require.NoError(l.t, err)
+			require.NoError(l.t, res.Body.Close())
+			l.hear(path, string(raw))
+		}
 	}
 	l.hear("the API's description", l.shop.Anyone().Get(l.t, "//openapi.json").Raw)
 }
