@@ -13,7 +13,7 @@ import (
 )
 
 // mostResident is how much more memory the process may have of the system after all
-// that, in bytes.
+// that, in bytes: it was 6 to 93 MiB at the small size.
 const mostResident = 256 << 20
 
 // TestEveryRouteRefusesWhatIsWrong sends every route of the served document what
