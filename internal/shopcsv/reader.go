@@ -152,8 +152,9 @@ const longestHandle = 255 // letters
 // while commas of that one are missing: text may begin with a word and a comma. torn
 // says that the row is no CSV, so that its other lines may come as rows. Their text
 // can have more commas than the row lacks, so only what is surely a row, as one behind
-// a whole row is, uses its Handle up: a good product may come with what a line of text begins with. Of the
-// others the Title is kept in mind: a product is not taken from its second row on.
+// a whole row is, uses its Handle up: a good product may come with what a line of text
+// begins with. Of the others the Title is kept in mind: a product is not taken from its
+// second row on.
 func (r *Reader) broken(bad *badRecord, torn bool) {
 	handle := r.guess(bad.raw)
 	commas := strings.Count(bad.raw, ",")
