@@ -87,8 +87,7 @@ func TestLaterWritesFail(t *testing.T) {
 // A statement that another one took down with it must not be blamed for it.
 func TestOnlyTheStatementThatFailedIsBlamed(t *testing.T) {
 	t.Parallel()
-	db, err := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)}).Module(t.Context(), "test", 9)
-	require.NoError(t, err)
+	db := testenv.Postgres(t)("test")
 	withNotes(t, db)
 	put(t, db, note{ID: "a"})
 	require.ErrorIs(t, db.Atomic(t.Context(), func(ctx context.Context) error {
@@ -104,8 +103,7 @@ func TestOnlyTheStatementThatFailedIsBlamed(t *testing.T) {
 // same as any other.
 func TestFirstStatementReadsLikeOthers(t *testing.T) {
 	t.Parallel()
-	db, err := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)}).Module(t.Context(), "test", 9)
-	require.NoError(t, err)
+	db := testenv.Postgres(t)("test")
 	type all struct {
 		Small   int
 		Large   int64

@@ -107,7 +107,16 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 	if reason == "" {
 		return fault.Invalid.Errorf("say why event %s is given up", eventID)
 	}
-	err := c.db.Atomic(ctx, func(ctx context.Context) error {
+	err := again(func() error { return c.deadDrop(ctx, eventID, reason) })
+	if err != nil {
+		return fmt.Errorf("drop a dead letter of %s: %w", c.Name(), err)
+	}
+	raise(c.wake)
+	return nil
+}
+
+func (c *Consumer) deadDrop(ctx context.Context, eventID, reason string) error {
+	return c.db.Atomic(ctx, func(ctx context.Context) error {
 		conn := c.db.Conn(ctx)
 		p, err := c.deadRow(conn, eventID)
 		if err != nil {
@@ -143,11 +152,6 @@ func (c *Consumer) DeadDrop(ctx context.Context, eventID, reason string) error {
 		}
 		return c.unblock(conn, []Envelope{d.Event})
 	})
-	if err != nil {
-		return fmt.Errorf("drop a dead letter of %s: %w", c.Name(), err)
-	}
-	raise(c.wake)
-	return nil
 }
 
 // GiveUp is DeadDrop for an event that a transport keeps because no process could take
@@ -164,16 +168,21 @@ func (c *Consumer) GiveUp(ctx context.Context, e Envelope, reason, last string) 
 		return err
 	}
 	p.State, p.Reason = stateDropped, storable(reason+"; last error: "+last)
-	for range redo {
-		if err = c.giveUp(ctx, e, p); !errors.Is(err, errMoved) {
-			break
-		}
-	}
-	if err != nil {
+	if err := again(func() error { return c.giveUp(ctx, e, p) }); err != nil {
 		return fmt.Errorf("give up an event of %s: %w", c.Name(), err)
 	}
 	raise(c.wake)
 	return nil
+}
+
+// again repeats what met a cursor that somebody else moved meanwhile.
+func again(fn func() error) (err error) {
+	for range redo {
+		if err = fn(); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	return err
 }
 
 func (c *Consumer) giveUp(ctx context.Context, e Envelope, p pending) error {

@@ -1,15 +1,19 @@
 package event_test
 
 import (
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/banyan-tree/banyan/internal/clock"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 // What a transport keeps, because processes died of it, is given up like what the inbox
@@ -102,4 +106,24 @@ func TestGivenUpOrAppliedNotBoth(t *testing.T) {
 			require.Equal(t, []int64{1, 3}, s.effects(t, "a"))
 		}
 	})
+}
+
+// Another instance applies what comes before, just while an event is given up that is not
+// next: by then it is, and nothing that waits behind it stays.
+func TestGivenUpWhileTheCursorMoves(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), newShop(t, testenv.Postgres(t)) // a file has one writer at a time
+	b, other := s.elsewhere(t, clock.System), s.elsewhere(t, clock.System)
+	require.NoError(t, b.consumer.Deliver(ctx, envelopes("a", 1, 4)))
+	var moves atomic.Int64
+	moved := func(g *gorm.DB) {
+		if strings.Contains(g.Statement.SQL.String(), "inbox_cursors") && moves.Add(1) == 1 {
+			require.NoError(t, other.consumer.Deliver(ctx, envelopes("a", 2)))
+		}
+	}
+	require.NoError(t, s.target.Conn(ctx).Callback().Query().After("gorm:query").Register("test:moved", moved))
+	require.NoError(t, b.consumer.GiveUp(ctx, envelope("a", 3), "sent by hand", "it kills"))
+	require.Greater(t, moves.Load(), int64(1))
+	require.NoError(t, b.consumer.RetryDue(ctx))
+	require.Equal(t, []int64{1, 2, 4}, s.effects(t, "a"))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/banyan-tree/banyan/internal/clock"
-	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/testenv"
 )
 
 var stocked = event.Define[counted]("source.stock", "shop.stocked")
@@ -83,48 +83,45 @@ func earlier(e event.Envelope) event.Envelope {
 // have their effect in the newer one, whether the older one knows by then that somebody
 // listens or not.
 func TestOlderRelayTakesWhatOnlyTheNewerVersionListensTo(t *testing.T) {
-	each(t, func(t *testing.T, s shop) {
-		if s.target.Dialect() != database.Postgres {
-			return // a file has one process
-		}
-		now := clock.NewFake(time.Now())
-		newer, older := s.instanceAt(t, now.Now), s.instanceAt(t, now.Now)
-		event.On(newer.consumer, stocked, func(ctx context.Context, m event.Meta, data counted) error {
-			return s.target.Conn(ctx).Exec(`INSERT INTO effects (aggregate, version) VALUES (?, ?)`, m.AggregateID, data.N).Error
-		})
-		relayed := func(aggregate string) {
-			require.NoError(t, s.source.Atomic(t.Context(), func(ctx context.Context) error {
-				return older.outbox.Publish(ctx, stocked.New(aggregate, 1, counted{1}))
-			}))
-			older.drain(t)
-		}
-		count := func(query string) (n int) {
-			require.NoError(t, s.target.Conn(t.Context()).Raw(query).Scan(&n).Error)
-			return n
-		}
-		effect := func(aggregate string) {
-			t.Helper()
-			require.Eventually(t, func() bool { return len(s.effects(t, aggregate)) > 0 }, 2*time.Minute, 5*time.Millisecond)
-		}
-		relayed("before") // by now the older one knows that nobody else listens
-		newer.inboxOnly(t)
-		effect("before")
-		require.Eventually(t, func() bool {
-			return count(`SELECT count(*) FROM inbox_consumers WHERE topic = 'source.stock'`) == 1
-		}, 2*time.Minute, 5*time.Millisecond)
-		relayed("not known yet")
-		require.Empty(t, s.effects(t, "not known yet"))
-		now.Advance(2*newer.consumer.LookAgain + time.Second)
-		effect("not known yet")
-		require.Eventually(t, func() bool { return count(`SELECT count(*) FROM inbox_missed`) == 0 }, 2*time.Minute, 5*time.Millisecond)
-		relayed("known")
-		require.Empty(t, s.effects(t, "known"))
-		now.Advance(2*newer.consumer.LookAgain + time.Second)
-		effect("known")
-		for _, aggregate := range []string{"before", "not known yet", "known"} {
-			require.Equal(t, upTo(1), s.effects(t, aggregate))
-		}
+	t.Parallel()
+	s := newShop(t, testenv.Postgres(t)) // a file has one process
+	now := clock.NewFake(time.Now())
+	newer, older := s.instanceAt(t, now.Now), s.instanceAt(t, now.Now)
+	event.On(newer.consumer, stocked, func(ctx context.Context, m event.Meta, data counted) error {
+		return s.target.Conn(ctx).Exec(`INSERT INTO effects (aggregate, version) VALUES (?, ?)`, m.AggregateID, data.N).Error
 	})
+	relayed := func(aggregate string) {
+		require.NoError(t, s.source.Atomic(t.Context(), func(ctx context.Context) error {
+			return older.outbox.Publish(ctx, stocked.New(aggregate, 1, counted{1}))
+		}))
+		older.drain(t)
+	}
+	count := func(query string) (n int) {
+		require.NoError(t, s.target.Conn(t.Context()).Raw(query).Scan(&n).Error)
+		return n
+	}
+	effect := func(aggregate string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return len(s.effects(t, aggregate)) > 0 }, 2*time.Minute, 5*time.Millisecond)
+	}
+	relayed("before") // by now the older one knows that nobody else listens
+	newer.inboxOnly(t)
+	effect("before")
+	require.Eventually(t, func() bool {
+		return count(`SELECT count(*) FROM inbox_consumers WHERE topic = 'source.stock'`) == 1
+	}, 2*time.Minute, 5*time.Millisecond)
+	relayed("not known yet")
+	require.Empty(t, s.effects(t, "not known yet"))
+	now.Advance(2*newer.consumer.LookAgain + time.Second)
+	effect("not known yet")
+	require.Eventually(t, func() bool { return count(`SELECT count(*) FROM inbox_missed`) == 0 }, 2*time.Minute, 5*time.Millisecond)
+	relayed("known")
+	require.Empty(t, s.effects(t, "known"))
+	now.Advance(2*newer.consumer.LookAgain + time.Second)
+	effect("known")
+	for _, aggregate := range []string{"before", "not known yet", "known"} {
+		require.Equal(t, upTo(1), s.effects(t, aggregate))
+	}
 }
 
 // inboxOnly runs the consumer without a relay beside it.

@@ -111,13 +111,7 @@ func TestRetentionKeepsTheLastStateOfEach(t *testing.T) {
 // Publishers do not wait while it is found out what stays of a month.
 func TestRetentionLocksNoPublisherOutWhileItLooks(t *testing.T) {
 	t.Parallel()
-	cluster := testenv.Open(t, database.Config{URL: testenv.PostgresURL(t)})
-	source, err := cluster.Module(t.Context(), "source", 4)
-	require.NoError(t, err)
-	target, err := cluster.Module(t.Context(), "target", 4)
-	require.NoError(t, err)
-	s := shop{source: source, target: target}
-	s.prepare(t)
+	s := newShop(t, testenv.Postgres(t))
 	ctx := t.Context()
 	b := s.instance(t)
 	now := clock.NewFake(time.Date(2031, 3, 10, 0, 0, 0, 0, time.UTC))
@@ -150,7 +144,7 @@ func TestRetentionLocksNoPublisherOutWhileItLooks(t *testing.T) {
 	require.NoError(t, on.Query().Before("gorm:query").Register("probe", probe))
 	require.NoError(t, on.Row().Before("gorm:row").Register("probe", probe))
 	require.NoError(t, on.Raw().Before("gorm:raw").Register("probe", probe))
-	_, err = outbox.Trim(ctx, now.Now().Add(-24*time.Hour))
+	_, err := outbox.Trim(ctx, now.Now().Add(-24*time.Hour))
 	require.NoError(t, err)
 	require.Positive(t, looked)
 	b.drain(t)

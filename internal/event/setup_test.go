@@ -132,10 +132,15 @@ func upTo(n int64) []int64 {
 func each(t *testing.T, fn func(t *testing.T, s shop)) {
 	t.Parallel()
 	testenv.EachCluster(t, func(t *testing.T, open func(module string) *database.DB) {
-		s := shop{source: open("source"), target: open("target")}
-		s.prepare(t)
-		fn(t, s)
+		fn(t, newShop(t, open))
 	})
+}
+
+func newShop(t *testing.T, open func(module string) *database.DB) shop {
+	t.Helper()
+	s := shop{source: open("source"), target: open("target")}
+	s.prepare(t)
+	return s
 }
 
 func (s shop) prepare(t testing.TB) {

@@ -184,14 +184,7 @@ func TestToWaitForAWorkerCostsNoWrite(t *testing.T) {
 				}
 				return nil
 			}
-			e := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler), Workers(1))
-			s := Register(e, d)
-			serve(t, e)
-			release := sync.OnceFunc(func() { close(open) })
-			t.Cleanup(release) // before the engine stops
-			start(t, w, s, "works")
-			start(t, w, s, "waits")
-			require.Equal(t, 2, e.atWork())
+			e, release := oneWorker(t, w, d, now, open)
 			now.Advance(c.waits)
 			if c.taken {
 				other := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler))

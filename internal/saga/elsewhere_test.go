@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,13 +27,7 @@ func TestOperatorElsewhereWaitsForTheClaim(t *testing.T) {
 		d.Steps[i].Deadline = time.Second
 	}
 	d.Steps[0].Do = func(context.Context, string, *trip) error { <-open; return nil }
-	e := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler), Workers(1))
-	s := Register(e, d)
-	serve(t, e)
-	release := sync.OnceFunc(func() { close(open) })
-	t.Cleanup(release) // before the engine stops
-	start(t, w, s, "works")
-	start(t, w, s, "waits")
+	oneWorker(t, w, d, now, open)
 
 	operator := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler))
 	Register(operator, w.definition())
@@ -77,14 +70,7 @@ func TestClaimIsCountedFromItsBeginning(t *testing.T) {
 		close(lost)
 		return ctx.Err()
 	}
-	e := NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler), Workers(1), Lease(lease))
-	s := Register(e, d)
-	serve(t, e)
-	release := sync.OnceFunc(func() { close(open) })
-	t.Cleanup(release) // before the engine stops
-	start(t, w, s, "works")
-	start(t, w, s, "waits")
-	require.Equal(t, 2, e.atWork())
+	_, release := oneWorker(t, w, d, now, open, Lease(lease))
 	away.Store(true)
 	now.Advance(lease/2 - time.Millisecond)
 	release()

@@ -218,3 +218,18 @@ func times(n int, err error) func() error {
 }
 
 var errPlain = errors.New("plain")
+
+// oneWorker starts two sagas where one worker is: "works" is at the first step of d, which
+// goes on when open is closed, as release does, and "waits" waits in the line.
+func oneWorker(t *testing.T, w *world, d Definition[trip], now *clock.Fake, open chan struct{}, options ...Option) (e *Engine, release func()) {
+	t.Helper()
+	e = NewEngine(w.db, now.Now, slog.New(slog.DiscardHandler), append(options, Workers(1))...)
+	s := Register(e, d)
+	serve(t, e)
+	release = sync.OnceFunc(func() { close(open) })
+	t.Cleanup(release) // before the engine stops
+	start(t, w, s, "works")
+	start(t, w, s, "waits")
+	require.Equal(t, 2, e.atWork())
+	return e, release
+}

@@ -43,8 +43,14 @@ func EachCluster(t *testing.T, fn func(t *testing.T, open func(module string) *d
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		fn(t, opener(t, Open(t, database.Config{URL: PostgresURL(t)})))
+		fn(t, Postgres(t))
 	})
+}
+
+// Postgres is what EachCluster gives for PostgreSQL, for what only several processes do.
+func Postgres(t *testing.T) (open func(module string) *database.DB) {
+	t.Helper()
+	return opener(t, Open(t, database.Config{URL: PostgresURL(t)}))
 }
 
 // SQLite gives a module's data in a SQLite file of this test.

@@ -18,7 +18,18 @@ import (
 // accepted, and is as before when the rush is over.
 func TestThreeTimesTheCapacity(t *testing.T) {
 	beside(t)
-	s := shoptest.Serve(t, shoptest.NewSite(t))
+	threeTimes(t, shoptest.NewSite(t))
+}
+
+// TestThreeTimesTheCapacityPostgres has the database's own processes on the same machine.
+func TestThreeTimesTheCapacityPostgres(t *testing.T) {
+	beside(t)
+	threeTimes(t, shoptest.NewPostgresSite(t))
+}
+
+func threeTimes(t *testing.T, at shoptest.Site) {
+	t.Helper()
+	s := shoptest.Serve(t, at)
 	admin := s.Admin(t)
 	admin.Do(t, http.StatusOK, http.MethodPut, "/stock/"+shoptest.Staple, shoptest.Object{"on_hand": 1_000_000})
 	var buyers []*buyer
