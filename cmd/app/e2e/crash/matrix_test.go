@@ -113,6 +113,10 @@ func matrix(t *testing.T, at shoptest.Site, binary string) {
 	t.Logf("%d deaths, each at another point; %d points were not passed again %v; start after a death %s, at most %s", deaths, len(missed), missed, median(r.starts), longest(r.starts))
 }
 
+// onceOnly is what a shop on PostgreSQL does a second time ten seconds after its very first
+// start, and never again, whatever is told to it just then: TestFirstStart dies there.
+const onceOnly = ":event.register<event.attend"
+
 // rehearse tells every story once and gives the points that each is the first to pass.
 func (r *gallows) rehearse(t *testing.T) (told []*trial, wants []want) {
 	t.Helper()
@@ -129,7 +133,7 @@ func (r *gallows) rehearse(t *testing.T) (told []*trial, wants []want) {
 		require.NoError(t, err)
 		n := 0
 		for point := range strings.Lines(string(raw)) {
-			if point = strings.TrimSuffix(point, "\n"); !seen[point] {
+			if point = strings.TrimSuffix(point, "\n"); !seen[point] && !strings.HasSuffix(point, onceOnly) {
 				seen[point] = true
 				n++
 				wants = append(wants, want{point, s})
