@@ -69,7 +69,7 @@ func callers() string {
 // plumbing are the packages and functions through which everybody comes.
 var plumbing = []string{
 	"database.", "store.", "saga.save", "saga.write", "saga.end", "idempotency.do", "idempotency.Do", "runtime.", "sync.", "errgroup.",
-	"failsafe.", "http.", "web.", "echo.",
+	"failsafe.", "http.", "web.", "echo.", "gorm.", "callbacks.",
 }
 
 // short makes "core.placeOnce" of ".../internal/core.(*Service).placeOnce.func1",

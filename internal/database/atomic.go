@@ -118,7 +118,9 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error, sync
 		t.rollback(ctx)
 		return nil, false, err
 	}
-	crashpoint.Hit(db.module, "before-commit")
+	if !t.final || db.dialect != Postgres { // else it went with the last statement
+		crashpoint.Hit(db.module, "before-commit")
+	}
 	if err := t.commit(ctx); err != nil {
 		return nil, lost(err), fmt.Errorf("commit transaction of %s: %w", db.module, err)
 	}

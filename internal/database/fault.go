@@ -41,6 +41,7 @@ const (
 	pgFeature       = "0A000" // of a prepared statement: its result type changed; of BEGIN: a standby
 	pgReadOnly      = "25006"
 	pgIdleInTx      = "25P03"
+	pgNotNull       = "23502"
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
 	pgLockTimeout   = "55P03"
@@ -203,6 +204,13 @@ func sqliteCode(err error) int {
 		return e.Code()
 	}
 	return 0
+}
+
+// NullRefused tells whether PostgreSQL refused a statement because it would have left a
+// column without a value.
+func NullRefused(err error, table, column string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == pgNotNull && e.TableName == table && e.ColumnName == column
 }
 
 func pgCode(err error) string {

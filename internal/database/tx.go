@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/crashpoint"
 )
 
 // tx is an open transaction.
@@ -158,6 +160,7 @@ func (p *txPool) withCommit(ctx *context.Context) func() {
 	if p.t.db.dialect != Postgres {
 		return func() {}
 	}
+	crashpoint.Hit(p.t.db.module, "before-commit")
 	set := func(on bool) {
 		// It fails only where the statement fails too: the connection is gone.
 		_ = p.t.pipeline(func(c *pipelined) error {

@@ -185,6 +185,9 @@ func (c *Consumer) applyIn(ctx context.Context, batch []Envelope, retry bool) (a
 			c.db.AfterCommit(ctx, func() { c.missed.Store(true); raise(c.wake) })
 		}
 	}
+	if !retry && len(passed) == 0 {
+		return applied, unblock, all.storeLast(ctx, c.db)
+	}
 	if err := all.store(ctx, conn); err != nil {
 		return nil, false, err
 	}

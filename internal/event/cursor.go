@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+
+	"github.com/banyan-tree/banyan/internal/database"
 )
 
 const (
@@ -89,27 +91,11 @@ func subjects(events []Envelope) (topics, aggregates []string) {
 // store writes the cursors that were touched, in one statement that does nothing
 // to a cursor which is not where it was read. errMoved if there is one.
 func (all cursors) store(ctx context.Context, conn *gorm.DB) error {
-	var rows []*cursor
-	for _, c := range all {
-		if c.touched {
-			rows = append(rows, c)
-		}
-	}
+	rows, values := all.written()
 	if len(rows) == 0 {
 		return nil
 	}
-	slices.SortFunc(rows, func(a, b *cursor) int { // one order for all, so that nobody deadlocks
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.AggregateID, b.AggregateID))
-	})
-	values := make([]any, 0, 6*len(rows))
-	for _, c := range rows {
-		values = append(values, c.Consumer, c.Topic, c.AggregateID, c.Version, c.Previous, c.Blocked)
-	}
-	stored := conn.WithContext(ctx).Exec(`INSERT INTO inbox_cursors (consumer, topic, aggregate_id, version, previous, blocked)
-		VALUES (?, ?, ?, ?, ?, ?)`+strings.Repeat(`, (?, ?, ?, ?, ?, ?)`, len(rows)-1)+`
-		ON CONFLICT (consumer, topic, aggregate_id) DO UPDATE SET version = excluded.version, previous = excluded.previous,
-			blocked = inbox_cursors.blocked OR excluded.blocked
-		WHERE inbox_cursors.version = excluded.previous`, values...)
+	stored := conn.WithContext(ctx).Exec(storing(len(rows), "excluded.version")+` WHERE inbox_cursors.version = excluded.previous`, values...)
 	if stored.Error != nil {
 		return stored.Error
 	}
@@ -117,4 +103,48 @@ func (all cursors) store(ctx context.Context, conn *gorm.DB) error {
 		return errMoved
 	}
 	return nil
+}
+
+// storeLast is store for the last statement of a transaction. PostgreSQL gets it together
+// with the commit: a cursor that is not where it was read gets a version that the table
+// refuses, so nothing is committed then.
+func (all cursors) storeLast(ctx context.Context, db *database.DB) error {
+	if db.Dialect() != database.Postgres {
+		return all.store(ctx, db.Conn(ctx))
+	}
+	rows, values := all.written()
+	if len(rows) == 0 {
+		return nil
+	}
+	err := db.Last(ctx).Exec(storing(len(rows), "CASE WHEN inbox_cursors.version = excluded.previous THEN excluded.version END"), values...).Error
+	if database.NullRefused(err, cursor{}.TableName(), "version") {
+		return errMoved
+	}
+	return err
+}
+
+// written gives the cursors that were touched, and their columns.
+func (all cursors) written() (rows []*cursor, values []any) {
+	for _, c := range all {
+		if c.touched {
+			rows = append(rows, c)
+		}
+	}
+	slices.SortFunc(rows, func(a, b *cursor) int { // one order for all, so that nobody deadlocks
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.AggregateID, b.AggregateID))
+	})
+	values = make([]any, 0, 6*len(rows))
+	for _, c := range rows {
+		values = append(values, c.Consumer, c.Topic, c.AggregateID, c.Version, c.Previous, c.Blocked)
+	}
+	return rows, values
+}
+
+// storing is the statement that writes n cursors, of which those that are there get
+// version.
+func storing(n int, version string) string {
+	return `INSERT INTO inbox_cursors (consumer, topic, aggregate_id, version, previous, blocked)
+		VALUES (?, ?, ?, ?, ?, ?)` + strings.Repeat(`, (?, ?, ?, ?, ?, ?)`, n-1) + `
+		ON CONFLICT (consumer, topic, aggregate_id) DO UPDATE SET version = ` + version + `, previous = excluded.previous,
+			blocked = inbox_cursors.blocked OR excluded.blocked`
 }
