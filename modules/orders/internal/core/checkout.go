@@ -203,7 +203,7 @@ func (s *Service) reject(ctx context.Context, id string, c *Checkout, cause *fau
 		err = order.Cancel(orders.CancelRequested, s.now())
 	} else {
 		reason := reasonOf(cause)
-		err = order.Reject(reason, details[reason], s.now())
+		err = order.Reject(reason, detail(reason, cause), s.now())
 	}
 	if err != nil {
 		return err

@@ -162,6 +162,18 @@ func TestReasons(t *testing.T) {
 	require.Equal(t, orders.PaymentUnavailable, reasonOf(saga.Timeout.Errorf("5 min").WithDetail("last_code", orders.PaymentUnavailable)))
 	require.Equal(t, orders.CheckoutTimeout, reasonOf(saga.Timeout.Errorf("5 min").WithDetail("last_code", "internal")))
 	for _, reason := range reasons {
-		require.NotEmpty(t, details[reason], reason)
+		require.NotEmpty(t, detail(reason, nil), reason)
+	}
+	for _, c := range []struct {
+		err    error
+		reason string
+		says   string
+	}{
+		{inventory.InsufficientStock.Errorf("1 of y were asked for").WithDetail("y", "0").WithDetail("x", "2"), orders.StockInsufficient, "not in stock any more: x, y"},
+		{inventory.UnknownSKU.Errorf("x"), orders.StockInsufficient, details[orders.StockInsufficient]},
+		{pricing.InvalidPromotion.Errorf("promotion SPRING has ended"), orders.PromotionInvalid, "promotion SPRING has ended"},
+		{payments.Declined.Errorf("by the bank of x"), orders.PaymentDeclined, details[orders.PaymentDeclined]},
+	} {
+		require.Equal(t, c.says, detail(c.reason, fault.From(because(c.err, orders.CheckoutTimeout))))
 	}
 }

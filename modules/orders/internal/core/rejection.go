@@ -2,7 +2,9 @@ package core
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/modules/inventory"
@@ -59,8 +61,16 @@ func because(err error, otherwise string) error {
 	if fault.Retryable(err) {
 		kind = fault.KindUnavailable
 	}
-	return fault.Define(reason, kind).Wrap(err, "%s", fault.From(err).Message)
+	cause := fault.From(err)
+	f := fault.Define(reason, kind).Wrap(err, "%s", cause.Message)
+	if reason == orders.StockInsufficient && len(cause.Details) > 0 {
+		f.WithDetail(missingSKUs, strings.Join(slices.Sorted(maps.Keys(cause.Details)), ", "))
+	}
+	return f
 }
+
+// missingSKUs is the detail of a fault that says what there is too little of.
+const missingSKUs = "skus"
 
 // reasonOf gives the reason that a failed checkout is rejected for. Where its time
 // was over, that is what it waited for last.
@@ -76,8 +86,21 @@ func reasonOf(cause *fault.Error) string {
 	return orders.CheckoutTimeout
 }
 
-// details is what the customer reads in the order's history: our own words, as
-// a neighbour's message may name what is none of the customer's business.
+// detail is what the customer reads in the order's history: which items there are too few
+// of, and what pricing says of the promotion, in the words in which it answers a quote.
+func detail(reason string, cause *fault.Error) string {
+	switch {
+	case cause == nil || cause.Code.Name() != reason:
+	case reason == orders.StockInsufficient && cause.Details[missingSKUs] != "":
+		return "not in stock any more: " + cause.Details[missingSKUs]
+	case reason == orders.PromotionInvalid && cause.Message != "":
+		return cause.Message
+	}
+	return details[reason]
+}
+
+// details is what it says of all else: our own words, as a neighbour's message may name
+// what is none of the customer's business.
 var details = map[string]string{
 	orders.StockInsufficient:   "something is not in stock any more",
 	orders.PaymentDeclined:     "the payment was declined",
