@@ -110,6 +110,7 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 		"sent although rejected": {"tok_declined", "orders.shipment_matches", func(b *bundle, o orders.Order) {
 			b.shop.Dispatched(o.ID)
 		}},
+		"sent and not paid for": {"tok_visa", "orders.shipment_matches", func(b *bundle, o orders.Order) { b.dispatch(o.ID) }},
 		"delivered long ago": {"tok_visa", "orders.shipment_matches", func(b *bundle, o orders.Order) {
 			b.dispatch(o.ID)
 			b.capture(o.ID)
@@ -122,8 +123,8 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 			order := b.place(c.token)
 			c.spoil(b, order)
 			within := time.Minute
-			if c.token == "tok_declined" && c.rule == "orders.payment_matches" {
-				within = payments.SettledWithin // a void waits for the provider
+			if c.token == "tok_declined" && c.rule == "orders.payment_matches" || name == "sent and not paid for" {
+				within = payments.SettledWithin // a void or a capture waits for the provider
 			}
 			require.Empty(t, b.audit(within/2), "it is under way")
 			found := b.audit(within + time.Minute)

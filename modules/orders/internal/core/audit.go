@@ -28,7 +28,7 @@ func (s *Service) Checks() []audit.Check {
 		{Rule: "orders.totals_match", Says: "The total of each order is what its lines and parts add up to, to the cent.", Run: s.each(s.auditTotals)},
 		{Rule: "orders.payment_matches", Says: "What was authorised, captured and refunded for each order is what its status says.", Run: s.each(s.auditPayment)},
 		{Rule: "orders.stock_matches", Says: "The stock of each order is sold if it is confirmed, and free if it came to nothing.", Run: s.each(s.auditStock)},
-		{Rule: "orders.shipment_matches", Says: "Each order that is confirmed has its shipment, and no other is sent.", Run: s.each(s.auditShipment)},
+		{Rule: "orders.shipment_matches", Says: "Each order that is confirmed has its shipment, and no other is sent; what is sent is paid for soon.", Run: s.each(s.auditShipment)},
 	}
 }
 
@@ -202,6 +202,10 @@ func (s *Service) auditShipment(ctx context.Context, o *Order) (string, error) {
 	var ok bool
 	switch o.Status {
 	case orders.Confirmed: // it stays so until the payment is captured
+		if sh.DispatchedAt != nil && s.now().Sub(*sh.DispatchedAt) >= payments.SettledWithin {
+			return fmt.Sprintf("it is %s still, though shipment %s is on its way since %s: its payment was never captured",
+				o.Status, sh.ID, sh.DispatchedAt.UTC().Format(time.RFC3339)), nil
+		}
 		ok = sh.Status != shipping.Cancelled && sh.ID == o.ShipmentID
 	case orders.Shipped:
 		ok = (sh.Status == shipping.Dispatched || sh.Status == shipping.Delivered && sh.DeliveredAt != nil && s.recent(*sh.DeliveredAt)) && sh.ID == o.ShipmentID
