@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"strconv"
@@ -15,7 +16,8 @@ import (
 // Everything it trusts is in the message: ctx is the server's own, and ends the
 // work when the server stops. A message whose caller has stopped waiting is
 // answered DeadlineExceeded without being opened; one whose principal is missing,
-// forged, for another method or expired, Unauthenticated.
+// forged, for another method or expired, Unauthenticated, one of another version of the
+// method Malformed, and both with HeaderMisfit.
 func (s *Server) Dispatch(ctx context.Context, m Message) Message {
 	return s.dispatch(ctx, m, ends{signer: s.signer, tel: s.tel})
 }
@@ -36,6 +38,11 @@ func (s *Server) dispatch(ctx context.Context, m Message, e ends) Message {
 	}
 	if err != nil {
 		f := fault.From(err)
+		var wrong *misfit
+		if errors.As(err, &wrong) {
+			reply.Header[HeaderMisfit] = wrong.part
+			e.tel.log(ctx, "a call was refused", slog.String("method", m.Method), slog.Any("error", err), slog.String("hint", hints[wrong.part]))
+		}
 		if f.Code.Kind() == fault.KindInternal {
 			// The cause stays on this side, so this side has to tell of it.
 			e.tel.log(ctx, "a call failed", slog.String("method", m.Method), slog.Any("error", err))
@@ -44,6 +51,26 @@ func (s *Server) dispatch(ctx context.Context, m Message, e ends) Message {
 		reply.Body, _ = f.MarshalJSON() // strings only: it cannot fail
 	}
 	return reply
+}
+
+// misfit is a refusal that says nothing of the request: caller and server do not fit
+// together. No repeat by a client mends it, and it is not the client's fault.
+type misfit struct {
+	part string // of hints
+	error
+}
+
+func (m *misfit) Unwrap() error { return m.error }
+
+const (
+	misfitPrincipal = "principal"
+	misfitVersion   = "version"
+)
+
+// hints say where to look when caller and server do not fit together.
+var hints = map[string]string{
+	misfitPrincipal: "give both processes the same ports.signing_key (BANYAN_PORTS_SIGNING_KEY), and clocks that agree",
+	misfitVersion:   "the two processes were built from sources in which the contract has different versions: see app contracts check",
 }
 
 // open checks the message from the outside in, and calls the handler.
@@ -59,18 +86,18 @@ func (s *Server) open(ctx context.Context, m Message, e ends, replayed *atomic.B
 		return nil, fault.Malformed.Errorf("the deadline %q is no number of microseconds", m.Header[HeaderDeadline])
 	}
 	if e.signer == nil {
-		return nil, fault.Unauthenticated.Errorf("the server of %s has no signer and believes nobody", s.module)
+		return nil, &misfit{misfitPrincipal, fault.Unauthenticated.Errorf("the server of %s has no signer and believes nobody", s.module)}
 	}
 	principal, err := e.signer.Verify(m.Header[HeaderPrincipal], m.Method, wall)
 	if err != nil {
-		return nil, err
+		return nil, &misfit{misfitPrincipal, err}
 	}
 	h := s.table.Load().named[m.Method]
 	if h == nil {
 		return nil, fault.Unavailable.Errorf("nobody answers %s here", m.Method)
 	}
 	if v := m.Header[HeaderVersion]; v != strconv.Itoa(h.info.spec.Version) {
-		return nil, fault.Malformed.Errorf("%s is answered in version %d, the message is of version %q", m.Method, h.info.spec.Version, v)
+		return nil, &misfit{misfitVersion, fault.Malformed.Errorf("%s is answered in version %d, the message is of version %q", m.Method, h.info.spec.Version, v)}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

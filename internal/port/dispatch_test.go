@@ -114,6 +114,8 @@ func TestDispatchRefuses(t *testing.T) {
 			wire.change = c.change
 			_, err := read.Call(t.Context(), conn, "a")
 			require.ErrorIs(t, err, c.want)
+			// Whoever called has done nothing wrong where the two processes do not fit together.
+			require.Equal(t, c.want == fault.Unauthenticated || c.name == "another version", fault.From(err).Code == fault.Unavailable, "%v", err)
 		})
 	}
 }

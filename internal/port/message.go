@@ -31,6 +31,7 @@ const (
 	HeaderFingerprint = "idempotency-fingerprint"
 	HeaderFault       = "fault"    // in a reply: the code's name; the body is then the fault
 	HeaderReplayed    = "replayed" // in a reply: "true" when answered from memory
+	HeaderMisfit      = "misfit"   // in a reply: what of caller and server does not fit together
 	// The trace context is in "traceparent" and "tracestate" (W3C).
 )
 

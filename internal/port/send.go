@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -40,6 +41,9 @@ func (m *Method[Req, Rep]) send(ctx context.Context, c *Conn, p *policy, req Req
 	if reply.Header[HeaderReplayed] == "true" && m.info.spec.Command {
 		MarkReplayed(ctx)
 	}
+	if part := reply.Header[HeaderMisfit]; part != "" {
+		return rep, c.misfit(ctx, m.info, part, faultOf(reply))
+	}
 	if reply.Header[HeaderFault] != "" {
 		return rep, faultOf(reply)
 	}
@@ -48,6 +52,13 @@ func (m *Method[Req, Rep]) send(ctx context.Context, c *Conn, p *policy, req Req
 		return zero, fault.Internal.Wrap(err, "the reply of %s cannot be read", m.info.spec.Name)
 	}
 	return rep, nil
+}
+
+// misfit makes a refusal of this process what it is for whoever called: nobody is there
+// who can answer, until somebody mends the settings or the version.
+func (c *Conn) misfit(ctx context.Context, i *info, part string, why error) error {
+	c.tel.log(ctx, "a call was refused by its server", slog.String("method", i.spec.Name), slog.Any("error", why), slog.String("hint", hints[part]))
+	return fault.Unavailable.Wrap(why, "%s cannot be asked at present, try again later", c.module)
 }
 
 // message writes what the server must know of ctx.
