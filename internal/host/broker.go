@@ -170,3 +170,21 @@ func (t toBroker) Deliver(ctx context.Context, events []event.Envelope) error {
 	}
 	return t.host.BrokerOf(events[0].Source).Sink().Deliver(ctx, events)
 }
+
+// lettersToldOf bounds how many letters of a module the audit tells of.
+const lettersToldOf = 100
+
+// auditDeadLetters looks for what the broker has put aside for the modules of this process.
+func (h *Host) auditDeadLetters(ctx context.Context, report func(subject, detail string)) (examined int, err error) {
+	for _, module := range h.inboxes {
+		letters, err := h.BrokerOf(module).DeadLetters(ctx, module, lettersToldOf)
+		if err != nil {
+			return examined, fmt.Errorf("read the dead letters of %s on the broker: %w", module, err)
+		}
+		examined += len(letters)
+		for _, l := range letters {
+			report("message "+l.ID+" for "+module, fmt.Sprintf("%s; it waits in %s for a person: see app events dead list", l.Reason, rabbit.DeadQueue(module)))
+		}
+	}
+	return examined, nil
+}

@@ -57,6 +57,7 @@ func (h *Host) subscribe(c *event.Consumer) {
 	}
 	h.Bus.Attend(c)
 	h.BrokerOf(c.Name()).Consume(c)
+	h.inboxes = append(h.inboxes, c.Name())
 }
 
 // routing sends calls over the broker once our own queues are bound: what a start

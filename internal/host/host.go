@@ -68,10 +68,11 @@ type Host struct {
 	dial     func(url, process string) (*rabbit.Broker, error)
 	unusable error // why a module has no way to the broker
 
-	signer port.Signer
-	heirs  []func(ctx context.Context) error
-	fits   []func(ctx context.Context) error
-	hangUp func() // ends the calls of a command; nil: it makes none
+	signer  port.Signer
+	inboxes []string // modules that the broker brings events to
+	heirs   []func(ctx context.Context) error
+	fits    []func(ctx context.Context) error
+	hangUp  func() // ends the calls of a command; nil: it makes none
 }
 
 // Open opens the database and prepares the ways of calls and events. The caller
@@ -168,6 +169,9 @@ func (h *Host) Finish(leaving []func()) error {
 	tasks := h.Bus.Tasks()
 	if h.Broker != nil {
 		h.Bus.Sink(toBroker{h})
+		h.Checks = append(h.Checks, audit.Check{
+			Rule: "events.nothing_put_aside", Says: "The broker keeps no message that a module could not take over.", Run: h.auditDeadLetters,
+		})
 		tasks = append(append(h.brokerTasks(), routing(leaving)), tasks...)
 	}
 	h.Tasks = append(tasks, h.Tasks...)

@@ -40,6 +40,10 @@ func TestDeadLettersOfTheBroker(t *testing.T) {
 	require.Contains(t, wrong.Stderr, "shipping has no dead letter nothing")
 	require.Contains(t, s.OK(t, "events", "dead", "replay", "shipping", "nonsense"), "1 events", "nothing was done before")
 	shoptest.Until(t, "the message is put aside again", listed)
+	found := s.App(t, "audit")
+	require.Equal(t, 3, found.Code, found.Stderr)
+	require.Contains(t, found.Stdout, "events.nothing_put_aside")
+	require.Contains(t, found.Stdout, "message nonsense for shipping")
 	for _, consumer := range listeners {
 		s.OK(t, "events", "dead", "drop", consumer, "nonsense", "--reason", "made by a test")
 	}
