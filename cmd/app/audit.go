@@ -23,9 +23,10 @@ func auditCommand(s *settings) *cobra.Command {
 		Use:   "audit",
 		Short: "Check that money and stock add up, on the live shop",
 		Long: `Audit runs the conservation checks of every module of this process against the
-data, and against the payment provider's own ledger. It may run beside a live
-server: what is merely under way is not a violation. Modules that other processes
-run are named, not audited. Exit code 3 when it finds a violation, 1 when a check
+data, and against the payment provider's own ledger, and looks whether the data of
+one is older than that of the others. It may run beside a live server: what is
+merely under way is not a violation. Modules that other processes run are named,
+not audited. Exit code 3 when it finds a violation, 1 when a check
 could not run; the others are told all the same.`,
 		Example: "  app audit\n  app audit --json",
 		Args:    cobra.NoArgs,

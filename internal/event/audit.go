@@ -20,6 +20,7 @@ func (b *Bus) Checks() []audit.Check {
 		{Rule: "events.outbox_is_empty", Says: "Every recorded event was brought to all who listen.", Run: b.auditSources},
 		{Rule: "events.nothing_parked", Says: "No event waits for a person.", Run: b.auditParked},
 		{Rule: "events.no_gap", Says: "No event waits for an earlier one that never came.", Run: b.auditGaps},
+		{Rule: "events.nothing_forgotten", Says: "Nobody has applied more events of anything than the log of their publisher holds.", Run: b.auditForgotten},
 	}
 }
 

@@ -15,16 +15,18 @@ import (
 // gaps are the aggregates that the audit complains of.
 func (b *bundle) gaps(t *testing.T) (found []string) {
 	t.Helper()
-	b.eachGap(t, func(subject, _ string) { found = append(found, subject) })
+	b.audit(t, "events.no_gap", func(subject, _ string) { found = append(found, subject) })
 	return found
 }
 
-func (b *bundle) eachGap(t *testing.T, fn func(subject, detail string)) {
+// audit runs one rule, and gives how many things it looked at.
+func (b *bundle) audit(t *testing.T, rule string, fn func(subject, detail string)) int {
 	t.Helper()
 	checks := b.bus.Checks()
-	i := slices.IndexFunc(checks, func(c audit.Check) bool { return c.Rule == "events.no_gap" })
-	_, err := checks[i].Run(t.Context(), fn)
+	i := slices.IndexFunc(checks, func(c audit.Check) bool { return c.Rule == rule })
+	examined, err := checks[i].Run(t.Context(), fn)
 	require.NoError(t, err)
+	return examined
 }
 
 // Of an aggregate that was never met, and whose log is in another process, an earlier
@@ -44,7 +46,7 @@ func TestAuditWaitsUntilBeginningsAreDecided(t *testing.T) {
 		require.Equal(t, []string{"source.thing known"}, b.gaps(t))
 		now.Advance(5 * time.Minute)
 		require.Equal(t, []string{"source.thing known", "source.thing new"}, b.gaps(t))
-		b.eachGap(t, func(subject, detail string) {
+		b.audit(t, "events.no_gap", func(subject, detail string) {
 			may := strings.Contains(detail, "target was away")
 			require.Equal(t, subject == "source.thing new", may, "who was away has not looked yet: %s", detail)
 		})

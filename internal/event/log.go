@@ -137,12 +137,19 @@ func (o *Outbox) between(ctx context.Context, k key, from, to int64) ([]Envelope
 
 // trimmed tells whether retention has dropped a part of the log.
 func (o *Outbox) trimmed(ctx context.Context) (bool, error) {
-	var one int
-	err := o.db.Conn(ctx).Raw(`SELECT one FROM outbox_trimmed LIMIT 1`).Scan(&one).Error
+	before, err := o.trimmedBefore(ctx)
+	return !before.IsZero(), err
+}
+
+// trimmedBefore gives the instant before which retention has dropped events; the zero
+// time where it has dropped none.
+func (o *Outbox) trimmedBefore(ctx context.Context) (time.Time, error) {
+	var mark struct{ Before database.Time }
+	err := o.db.Conn(ctx).Raw(`SELECT before FROM outbox_trimmed LIMIT 1`).Scan(&mark).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		err = nil
 	}
-	return one == 1, err
+	return mark.Before.Time, err
 }
 
 // instant is t for a query; the zero time, which rows hold as null, is long ago.

@@ -262,8 +262,9 @@ func (o *Outbox) trimRows(ctx context.Context, before time.Time) (int64, error) 
 	return dropped, ctx.Err()
 }
 
-// noteTrim records that the log no longer begins at the beginning.
+// noteTrim records that the log no longer begins at the beginning. Retention that was
+// made longer takes nothing of that back.
 func noteTrim(conn *gorm.DB, before time.Time) error {
 	return conn.Exec(`INSERT INTO outbox_trimmed (one, before) VALUES (1, ?)
-		ON CONFLICT (one) DO UPDATE SET before = excluded.before`, database.At(before)).Error
+		ON CONFLICT (one) DO UPDATE SET before = excluded.before WHERE outbox_trimmed.before < excluded.before`, database.At(before)).Error
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"database/sql"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -89,4 +90,70 @@ func alter(t *testing.T, at shoptest.Site, module, statement, key string) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
 	require.NoError(t, db.Close())
+}
+
+// TestAuditSeesForgottenData takes the data of one module from a stopped shop, or puts an
+// older copy in its place, as a restore that went wrong does. All that is left of that
+// module is in itself consistent: what the others have of it tells.
+func TestAuditSeesForgottenData(t *testing.T) {
+	t.Parallel()
+	s := shoptest.Serve(t, shoptest.NewSite(t))
+	buyer := s.Customer(t)
+	first := buyer.Buy(t, shoptest.Staple, 1, "tok_visa")
+	s.Quiet(t)
+	older := filepath.Join(t.TempDir(), "orders.db")
+	dump(t, s.Site, "orders", older)
+	buyer.Fund(t, 100_000, "tok_visa")
+	second := buyer.Buy(t, shoptest.Staple, 1, shoptest.Wallet)
+	require.Equal(t, []string{"confirmed", "confirmed"}, []string{first.Text("status"), second.Text("status")}, second.Raw)
+	s.Quiet(t)
+	require.Zero(t, s.Stop(t), s.Log)
+	require.Contains(t, s.OK(t, "audit"), "\nNo violation found.\n")
+
+	for _, c := range []struct{ name, module, older, subject, witness string }{
+		{"orders older", "orders", older, "orders.order " + second.Text("id"), "shipping"},
+		{"orders lost", "orders", "", "orders.order " + first.Text("id"), "cart"},
+		{"wallet lost", "wallet", "", `wallet.wallet \S+`, "orders"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			aside := t.TempDir()
+			move(t, s.Data, c.module, aside)
+			if c.older != "" {
+				data, err := os.ReadFile(c.older)
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(filepath.Join(s.Data, c.module+".db"), data, 0o600))
+			}
+			r := s.App(t, "audit")
+			require.Equal(t, 3, r.Code, r.Stdout+r.Stderr)
+			require.Regexp(t, `\nVIOLATION of events.nothing_forgotten\n  `+c.subject+`: `+c.module+` has forgotten it: `+c.witness+
+				` has applied version \d+, the log of `+c.module+` holds nothing of it;`, r.Stdout)
+			if c.older != "" {
+				require.NotContains(t, r.Stdout, first.Text("id"), "the copy has all of that one")
+			}
+			move(t, s.Data, c.module, t.TempDir())
+			move(t, aside, c.module, s.Data)
+			require.Contains(t, s.OK(t, "audit"), "\nNo violation found.\n")
+		})
+	}
+}
+
+// dump copies the data of a module of a running shop, as a backup does.
+func dump(t *testing.T, at shoptest.Site, module, to string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(at.Data, module+".db")+"?_pragma=busy_timeout(10000)")
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", to)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+// move moves the files of a module's data.
+func move(t *testing.T, from, module, to string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(from, module+".db*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		require.NoError(t, os.Rename(file, filepath.Join(to, filepath.Base(file))))
+	}
 }
