@@ -28,6 +28,10 @@ func TestExecuteSaysWhy(t *testing.T) {
 		"broken settings file":   {[]string{"config", "check", "--config", broken}, exitUsage, "broken.yaml"},
 		"a bad setting":          {[]string{"config", "show", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
 		"a bad setting, checked": {[]string{"config", "check", "--http-addr", "nowhere"}, exitUsage, "--http-addr"},
+		"a password that breaks its URL": {
+			[]string{"audit", "--database-url", "postgres://a:se@cret@127.0.0.1:1/x"}, exitUsage,
+			`--database-url: database.url: "[hidden]" must be postgres://user:password@host:port/database, or empty for SQLite; in its user and password write @ as %40`,
+		},
 		"a field is refused": {
 			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--data-dir", data}, exitFailed, "/password: ",
 		},
@@ -59,6 +63,7 @@ func TestExecuteSaysWhy(t *testing.T) {
 			var out, problems strings.Builder
 			require.Equal(t, c.code, execute(t.Context(), c.args, strings.NewReader("\n"), &out, &problems), problems.String())
 			require.Contains(t, problems.String(), c.says)
+			require.NotContains(t, problems.String(), "cret")
 		})
 	}
 }

@@ -43,7 +43,11 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 			if item {
 				value = fmt.Sprint(b.Value())
 			}
-			add(name, "%s %s", quoted(keys[i], value), allowed(b))
+			detail := allowed(b)
+			if keys[i].urlSecret && ambiguous(value) {
+				detail += "; " + escapes
+			}
+			add(name, "%s %s", quoted(keys[i], value), detail)
 		}
 	}
 
@@ -124,6 +128,7 @@ func rules() *validator.Validate {
 		"listen":   listenAddr,
 		"postgres": postgresURL,
 		"amqp":     amqpURL,
+		"web":      webURL,
 	} {
 		// The only errors of registration are an empty tag and a nil function.
 		_ = v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return fn(fl.Field().String()) }, true)
@@ -140,15 +145,33 @@ func listenAddr(s string) bool {
 	return err == nil && n >= 0 && n <= 65535
 }
 
-func postgresURL(s string) bool {
+func postgresURL(s string) bool { return isURL(s, "postgres", "postgresql") }
+func amqpURL(s string) bool     { return isURL(s, "amqp", "amqps") }
+func webURL(s string) bool      { return isURL(s, "http", "https") }
+
+func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Host != ""
+	return err == nil && slices.Contains(schemes, u.Scheme) && u.Host != "" && !ambiguous(s)
 }
 
-func amqpURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "amqp" || u.Scheme == "amqps") && u.Host != ""
+// ambiguous tells whether readers of URLs could split this one differently, or not at
+// all, as one whose password has an @, /, ? or # as it is: what one of them takes for
+// the host, and shows, is then a part of the password.
+func ambiguous(s string) bool {
+	if _, err := url.Parse(s); err != nil {
+		return true
+	}
+	_, rest, found := strings.Cut(s, "://")
+	if !found {
+		rest = s
+	}
+	at := strings.IndexByte(rest, '@')
+	end := strings.IndexAny(rest, "/?#")
+	return strings.Count(rest, "@") > 1 || at >= 0 && end >= 0 && end < at || strings.Contains(rest, "#")
 }
+
+// escapes tells how a password is written that makes a URL ambiguous, or none.
+const escapes = "in its user and password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A and % as %25"
 
 // allowed tells what a broken rule wants.
 func allowed(b validator.FieldError) string {
@@ -165,7 +188,7 @@ func allowed(b validator.FieldError) string {
 		return "must be the code of a currency, such as USD or EUR"
 	case "email":
 		return "must be an e-mail address"
-	case "http_url":
+	case "http_url", "web":
 		return "must be a URL that starts with http:// or https://"
 	case "cidr":
 		return "must be a network such as 10.0.0.0/8 or 192.0.2.7/32"

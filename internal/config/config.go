@@ -71,14 +71,14 @@ type Data struct {
 
 // Database is where rows live.
 type Database struct {
-	URL        string `koanf:"url" validate:"omitempty,postgres" secret:"url" doc:"postgres://user:password@host:5432/name. Empty: SQLite files in data.dir."`
+	URL        string `koanf:"url" validate:"omitempty,postgres" secret:"url" doc:"postgres://user:password@host:5432/name; an @ in the password is written %40. Empty: SQLite files in data.dir."`
 	Pool       int    `koanf:"pool" validate:"gte=1,lte=1000" doc:"PostgreSQL connections of this process, all modules together."`
 	SingleRole bool   `koanf:"single_role" doc:"true where the server's owner grants no right to make a role per module."`
 }
 
 // AMQP is the message broker.
 type AMQP struct {
-	URL      string `koanf:"url" validate:"omitempty,amqp" secret:"url" doc:"amqp://user:password@host:5672/vhost, or amqps://. Brings events between modules, and the calls of ports.rabbitmq. Empty: everything stays in this process."`
+	URL      string `koanf:"url" validate:"omitempty,amqp" secret:"url" doc:"amqp://user:password@host:5672/vhost, or amqps://; an @ in the password is written %40. Brings events between modules, and the calls of ports.rabbitmq. Empty: everything stays in this process."`
 	CAFile   string `koanf:"ca_file" doc:"Certificates (PEM) by which the broker is known, for amqps. Empty: those of the system."`
 	CertFile string `koanf:"cert_file" doc:"Our own certificate (PEM), where the broker asks for one; needs amqp.key_file."`
 	KeyFile  string `koanf:"key_file" doc:"Key (PEM) of that certificate."`
@@ -121,7 +121,7 @@ type Inventory struct {
 
 // Payments is the provider of card payments.
 type Payments struct {
-	ProviderURL   string `koanf:"provider_url" validate:"omitempty,http_url" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
+	ProviderURL   string `koanf:"provider_url" validate:"omitempty,web" secret:"url" doc:"Base URL of the payment provider. Empty: the built-in sandbox on ops.addr."`
 	APIKey        string `koanf:"api_key" secret:"yes" doc:"Key for that provider; needed with payments.provider_url."`
 	WebhookSecret string `koanf:"webhook_secret" secret:"yes" doc:"Secret that the provider signs its webhooks with; empty: none is believed."`
 	Sandbox       Switch `koanf:"sandbox" doc:"on: this process runs the sandbox though payments runs in another one, which names it in payments.provider_url. Both need the same payments.api_key and payments.webhook_secret."`

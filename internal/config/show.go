@@ -58,15 +58,18 @@ func redact(k Key, value string) string {
 		return Hidden
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || ambiguous(value) {
 		return Hidden // not understood, so not known to be harmless
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return Hidden
 	}
 	if u.User != nil {
 		if _, has := u.User.Password(); has {
 			u.User = url.UserPassword(u.User.Username(), "xxxxx")
 		}
 	}
-	query := u.Query()
 	for name := range query {
 		if lower := strings.ToLower(name); strings.Contains(lower, "pass") || strings.Contains(lower, "key") || strings.Contains(lower, "token") || strings.Contains(lower, "secret") {
 			query.Set(name, "xxxxx")

@@ -51,8 +51,11 @@ func newCollector(getenv func(string) string) (*collector, error) {
 		}
 		c.url = strings.TrimSuffix(base, "/") + "/v1/traces"
 	}
-	if u, err := url.Parse(c.url); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %q is no http:// or https:// address", c.url)
+	// An address may have a password in it, which may be what is wrong with it, or what
+	// is taken for its host: the @ then comes too late.
+	if u, err := url.Parse(c.url); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") ||
+		strings.Contains(u.EscapedPath()+u.RawQuery+u.Fragment, "@") {
+		return nil, errors.New("OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// address; in a password there write @ as %40 and / as %2F")
 	}
 	for pair := range strings.SplitSeq(get("HEADERS"), ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {

@@ -97,6 +97,11 @@ func TestBadExportSettings(t *testing.T) {
 		_, err := newExporter(t.Context(), env(map[string]string{name: value}))
 		require.ErrorContains(t, err, "OTEL_", name)
 	}
+	for _, password := range []string{"se/cret", "12/cret", "12?cret", "12#cret", "se%cret"} {
+		_, err := newExporter(t.Context(), env(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:" + password + "@collector:4318"}))
+		require.ErrorContains(t, err, "write @ as %40")
+		require.NotContains(t, err.Error(), "cret")
+	}
 	for _, kind := range []string{"", "otlp", "console"} {
 		_, err := newExporter(t.Context(), env(map[string]string{"OTEL_TRACES_EXPORTER": kind}))
 		require.NoError(t, err)

@@ -65,7 +65,8 @@ type Module struct {
 func New(d Deps) (*Module, error) {
 	base, err := url.Parse(d.Provider.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("payments: the provider's base URL %q cannot be used: give one like https://psp.example.com/v1", d.Provider.BaseURL)
+		// It may have a password in it, which may be what is wrong with it.
+		return nil, errors.New("payments: the provider's base URL cannot be used: give one like https://psp.example.com/v1")
 	}
 	if d.Provider.APIKey == "" {
 		return nil, errors.New("payments: the provider's API key is missing")

@@ -127,8 +127,9 @@ func TestContractIsComplete(t *testing.T) {
 
 func TestNewRefusesBadSettings(t *testing.T) {
 	t.Parallel()
-	for _, p := range []paymentsmodule.Provider{{}, {BaseURL: "127.0.0.1:1", APIKey: "k"}, {BaseURL: "ftp://x", APIKey: "k"}, {BaseURL: "http://x"}} {
+	for _, p := range []paymentsmodule.Provider{{}, {BaseURL: "127.0.0.1:1", APIKey: "k"}, {BaseURL: "ftp://x", APIKey: "k"}, {BaseURL: "http://x"}, {BaseURL: "http://a:se/cret@x", APIKey: "k"}} {
 		_, err := paymentsmodule.New(paymentsmodule.Deps{Provider: p})
 		require.Error(t, err)
+		require.NotContains(t, err.Error(), "cret")
 	}
 }
