@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *server) firstStart(ctx context.Context, withDemo bool) error {
 	}
 	if email := s.cfg.Admin.Email; email != "" && s.opensAccounts() {
 		// The settings name the admin; the password is set at each start, so that it can be changed there.
-		if err := s.makeAdmin(ctx, email, s.cfg.Admin.Password); err != nil {
+		if _, err := s.makeAdmin(ctx, email, s.cfg.Admin.Password, false); err != nil {
 			return err
 		}
 	}
@@ -56,38 +57,54 @@ func (s *server) firstStart(ctx context.Context, withDemo bool) error {
 // back, or a machine that starts much else, may need a moment.
 const adminPatience = 30 * time.Second
 
-// makeAdmin makes sure of an admin. To repeat it changes nothing.
-func (s *server) makeAdmin(ctx context.Context, email, password string) error {
+// makeAdmin makes sure of an admin, and says what it changed of a user who was there
+// already: that may be one who did not ask for it. With keep the password is for a new
+// one only; it tells then whether another one was kept. To repeat it changes nothing.
+func (s *server) makeAdmin(ctx context.Context, email, password string, keep bool) (kept bool, err error) {
 	for began := time.Now(); ; {
-		_, err := s.contracts.identity.GrantRoles(ctx, identity.GrantRolesRequest{
+		granted, err := s.contracts.identity.GrantRoles(ctx, identity.GrantRolesRequest{
 			Email: email, Password: password, Name: "Admin", Roles: []string{port.RoleCustomer, port.RoleAdmin},
+			KeepPassword: keep,
 		})
 		if err == nil {
-			return nil
+			var changed []string
+			if slices.Contains(granted.NewRoles, port.RoleAdmin) {
+				changed = append(changed, "role")
+			}
+			if granted.PasswordChanged {
+				changed = append(changed, "password")
+			}
+			if len(changed) > 0 {
+				s.log.WarnContext(ctx, "the admin was there already as a user, and was changed",
+					"email", granted.Email, "id", granted.ID, "changed", strings.Join(changed, ","))
+			}
+			return granted.PasswordKept, nil
 		}
 		if !fault.Retryable(err) || time.Since(began) > adminPatience {
-			return fmt.Errorf("make the admin %s: %w", email, err)
+			return false, fmt.Errorf("make the admin %s: %w", email, err)
 		}
 		s.log.WarnContext(ctx, "the admin could not be made, trying again", "email", email, "error", err)
 		select {
 		case <-time.After(250 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("make the admin %s: %w", email, ctx.Err())
+			return false, fmt.Errorf("make the admin %s: %w", email, ctx.Err())
 		}
 	}
 }
 
 // demoAdmin makes an admin with a password of its own and keeps that in a file
-// only the owner can read, so that later starts can print the same line.
+// only the owner can read, so that later starts can print the same line. A password
+// that somebody set since is kept; where the file is gone, a new one is made and set.
 func (s *server) demoAdmin(ctx context.Context) error {
-	file := filepath.Join(s.cfg.Data.Dir, "demo-admin-password")
+	file := s.demoPasswordFile()
 	known, err := os.ReadFile(file)
 	if err == nil {
 		s.adminPassword = strings.TrimSpace(string(known))
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read the demo admin's password: %w", err)
 	}
-	if s.adminPassword == "" {
+	isNew := s.adminPassword == ""
+	if isNew {
 		secret := make([]byte, 15)
 		_, _ = rand.Read(secret) // never fails: it ends the process instead
 		s.adminPassword = base64.RawURLEncoding.EncodeToString(secret)
@@ -98,7 +115,15 @@ func (s *server) demoAdmin(ctx context.Context) error {
 			return fmt.Errorf("keep the demo admin's password: %w", err)
 		}
 	}
-	return s.makeAdmin(ctx, demoAdmin, s.adminPassword)
+	kept, err := s.makeAdmin(ctx, demoAdmin, s.adminPassword, !isNew)
+	if kept {
+		s.adminPassword, s.adminChanged = "", true
+	}
+	return err
+}
+
+func (s *server) demoPasswordFile() string {
+	return filepath.Join(s.cfg.Data.Dir, "demo-admin-password")
 }
 
 // demoCatalogue imports the demo catalogue once: where its first product is for
@@ -161,6 +186,8 @@ func (s *server) greet() {
 	}
 	if s.adminPassword != "" {
 		fmt.Fprintf(out, "  admin     %s  password %s\n", demoAdmin, s.adminPassword)
+	} else if s.adminChanged {
+		fmt.Fprintf(out, "  admin     %s  with the password that was set since; to get a new one, remove %s and start again\n", demoAdmin, s.demoPasswordFile())
 	} else if s.cfg.Admin.Email != "" {
 		fmt.Fprintf(out, "  admin     %s\n", s.cfg.Admin.Email)
 	}

@@ -59,6 +59,7 @@ type server struct {
 	stdout io.Writer
 
 	adminPassword string // of the demo admin, to be printed
+	adminChanged  bool   // the demo admin has another password by now, which only who set it knows
 	imported      int    // demo products, by this start
 }
 

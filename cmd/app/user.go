@@ -65,7 +65,7 @@ a new user needs one. Repeating it changes nothing.`,
 					return err
 				}
 				if asJSON {
-					return printJSON(cmd.OutOrStdout(), user)
+					return printJSON(cmd.OutOrStdout(), user.User)
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) has the roles %s\n", user.Email, user.ID, strings.Join(user.Roles, ", "))
 				return err

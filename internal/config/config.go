@@ -85,10 +85,10 @@ type AMQP struct {
 	Users    string `koanf:"users_file" doc:"File with a line module:password for each module that runs here: each then has connections, and a user on the broker, of its own. The user of amqp.url then only calls other modules. Empty: that user does all."`
 }
 
-// Admin is made at start if missing.
+// Admin is made sure of at each start.
 type Admin struct {
-	Email    string `koanf:"email" validate:"omitempty,email" doc:"E-mail of an admin who is made at start if missing; needs admin.password."`
-	Password string `koanf:"password" validate:"omitempty,min=12,max=1024" secret:"yes" doc:"Password of that admin, at least 12 characters; needs admin.email."`
+	Email    string `koanf:"email" validate:"omitempty,email" doc:"E-mail of an admin. Each start makes the user where there is none with it, and gives the role and admin.password to one who is there, a customer too; needs admin.password."`
+	Password string `koanf:"password" validate:"omitempty,min=12,max=1024" secret:"yes" doc:"Password of that admin, at least 12 characters; needs admin.email. Each start sets it, in place of one that was set since; a change ends the sessions of that user."`
 }
 
 // Log is how logs are written.

@@ -27,7 +27,7 @@ type Service interface {
 	// GrantRoles makes sure that a user with this e-mail exists and has these
 	// roles, and sets the password when one is given. For admin and system.
 	// Repeating it changes nothing. Codes: InvalidUser, fault.Forbidden.
-	GrantRoles(ctx context.Context, req GrantRolesRequest) (User, error)
+	GrantRoles(ctx context.Context, req GrantRolesRequest) (Granted, error)
 	// LogIn opens a session. Never tells whether the e-mail exists; failures are
 	// throttled per e-mail and per client address. Where the password was right in the
 	// last 30 days, only failures made there count against the e-mail.
@@ -68,6 +68,16 @@ type GrantRolesRequest struct {
 	Password string   `json:"password,omitempty"`
 	Name     string   `json:"name"`
 	Roles    []string `json:"roles"`
+	// KeepPassword gives Password to a new user only.
+	KeepPassword bool `json:"keep_password,omitempty"`
+}
+
+// Granted is a user with roles, and what became of one who was there already.
+type Granted struct {
+	User
+	NewRoles        []string `json:"new_roles,omitzero"`        // which this user did not have before
+	PasswordChanged bool     `json:"password_changed,omitempty"` // it was another one
+	PasswordKept    bool     `json:"password_kept,omitempty"`    // it is another one, and KeepPassword was asked for
 }
 
 // LogInRequest asks for a session. ClientAddr is the client's real address, for throttling.

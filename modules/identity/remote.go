@@ -9,7 +9,7 @@ import (
 
 var (
 	register   = port.Command[RegisterRequest, User]("identity.register")
-	grantRoles = port.Command[GrantRolesRequest, User]("identity.grant_roles")
+	grantRoles = port.Command[GrantRolesRequest, Granted]("identity.grant_roles")
 	logIn      = port.Command[LogInRequest, Session]("identity.log_in", port.Deadline(10*time.Second))
 	refresh    = port.Command[RefreshRequest, Session]("identity.refresh")
 	logOut     = port.Command[LogOutRequest, LogOutReply]("identity.log_out", port.Key(func(r LogOutRequest) string { return r.UserID + "/" + r.SessionID }))
@@ -27,7 +27,7 @@ func NewClient(conn *port.Conn) Service { return client{conn} }
 func (c client) Register(ctx context.Context, r RegisterRequest) (User, error) {
 	return register.Call(ctx, c.conn, r)
 }
-func (c client) GrantRoles(ctx context.Context, r GrantRolesRequest) (User, error) {
+func (c client) GrantRoles(ctx context.Context, r GrantRolesRequest) (Granted, error) {
 	return grantRoles.Call(ctx, c.conn, r)
 }
 func (c client) LogIn(ctx context.Context, r LogInRequest) (Session, error) {

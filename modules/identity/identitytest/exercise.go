@@ -3,6 +3,7 @@ package identitytest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -321,9 +322,11 @@ func roles(t *testing.T, svc identity.Service) {
 		require.ErrorIs(t, err, fault.Forbidden)
 	}
 	s := MustLogIn(t, svc, customer)
-	for range 2 {
+	for again := range 2 {
 		u, err := svc.GrantRoles(As(admin), req)
 		require.NoError(t, err)
+		require.Equal(t, again == 0, slices.Equal(u.NewRoles, []string{port.RoleStaff}), "only what was not there before is new")
+		require.False(t, u.PasswordChanged || u.PasswordKept)
 		require.Equal(t, customer.ID, u.ID)
 		require.Equal(t, []string{port.RoleCustomer, port.RoleStaff}, u.Roles)
 	}
@@ -356,13 +359,19 @@ func roles(t *testing.T, svc identity.Service) {
 func newPassword(t *testing.T, svc identity.Service) {
 	u := MustRegister(t, svc)
 	s := MustLogIn(t, svc, u)
-	grant := func(password string) {
-		_, err := svc.GrantRoles(Shop(), identity.GrantRolesRequest{Email: u.Email, Password: password, Roles: []string{port.RoleCustomer}})
+	grant := func(password string, keep bool) identity.Granted {
+		g, err := svc.GrantRoles(Shop(), identity.GrantRolesRequest{Email: u.Email, Password: password, Roles: []string{port.RoleCustomer}, KeepPassword: keep})
 		require.NoError(t, err)
+		require.Empty(t, g.NewRoles)
+		return g
 	}
-	grant(Password)
+	for _, keep := range []bool{false, true} {
+		g := grant(Password, keep)
+		require.False(t, g.PasswordChanged || g.PasswordKept)
+	}
+	require.True(t, grant("another good password", true).PasswordKept)
 	s = MustRefresh(t, svc, s) // nothing has changed
-	grant("another good password")
+	require.True(t, grant("another good password", false).PasswordChanged)
 	_, err := refresh(svc, s)
 	require.ErrorIs(t, err, identity.InvalidRefresh)
 	_, err = svc.LogIn(context.Background(), identity.LogInRequest{Email: u.Email, Password: Password})

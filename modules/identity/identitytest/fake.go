@@ -104,13 +104,13 @@ func (u *fakeUser) copied() identity.User {
 }
 
 // GrantRoles implements identity.Service.
-func (f *Fake) GrantRoles(ctx context.Context, req identity.GrantRolesRequest) (identity.User, error) {
+func (f *Fake) GrantRoles(ctx context.Context, req identity.GrantRolesRequest) (identity.Granted, error) {
 	if !port.PrincipalFrom(ctx).Has(port.RoleAdmin) {
-		return identity.User{}, fault.Forbidden.Errorf("roles are given by an admin")
+		return identity.Granted{}, fault.Forbidden.Errorf("roles are given by an admin")
 	}
 	known := []string{port.RoleCustomer, port.RoleStaff, port.RoleAdmin}
 	if len(req.Roles) == 0 || slices.ContainsFunc(req.Roles, func(r string) bool { return !slices.Contains(known, r) }) {
-		return identity.User{}, identity.InvalidUser.Errorf("the roles are not valid")
+		return identity.Granted{}, identity.InvalidUser.Errorf("the roles are not valid")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,17 +120,25 @@ func (f *Fake) GrantRoles(ctx context.Context, req identity.GrantRolesRequest) (
 			req.Name, _, _ = strings.Cut(normal(req.Email), "@")
 		}
 		roles := slices.Compact(slices.Sorted(slices.Values(req.Roles)))
-		return f.add(identity.RegisterRequest{Email: req.Email, Password: req.Password, Name: req.Name}, roles)
+		added, err := f.add(identity.RegisterRequest{Email: req.Email, Password: req.Password, Name: req.Name}, roles)
+		return identity.Granted{User: added}, err
 	}
+	var granted identity.Granted
 	if req.Password != "" && req.Password != u.password {
 		if err := plausible(u.Email, req.Password, u.Name); err != nil {
-			return identity.User{}, err
+			return identity.Granted{}, err
 		}
-		u.password = req.Password
-		f.revoke(u.ID, "")
+		if granted.PasswordKept = req.KeepPassword; !req.KeepPassword {
+			granted.PasswordChanged = true
+			u.password = req.Password
+			f.revoke(u.ID, "")
+		}
 	}
-	u.Roles = slices.Compact(slices.Sorted(slices.Values(append(u.Roles, req.Roles...))))
-	return u.copied(), nil
+	wanted := slices.Compact(slices.Sorted(slices.Values(req.Roles)))
+	granted.NewRoles = slices.DeleteFunc(wanted, func(r string) bool { return slices.Contains(u.Roles, r) })
+	u.Roles = slices.Sorted(slices.Values(append(u.Roles, granted.NewRoles...)))
+	granted.User = u.copied()
+	return granted, nil
 }
 
 // LogIn implements identity.Service.

@@ -46,7 +46,7 @@ func MustGrant(t *testing.T, svc identity.Service, roles ...string) identity.Use
 	t.Helper()
 	u, err := svc.GrantRoles(Shop(), identity.GrantRolesRequest{Email: Email(), Password: Password, Name: "Sam", Roles: roles})
 	require.NoError(t, err)
-	return u
+	return u.User
 }
 
 // MustLogIn opens a session of a user who has Password.

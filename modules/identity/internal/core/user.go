@@ -93,9 +93,9 @@ func (s *Service) addUser(ctx context.Context, u identity.User, password string)
 
 // GrantRoles implements identity.Service. A new user without a name is called
 // after the e-mail. A password that differs from the present one ends every session.
-func (s *Service) GrantRoles(ctx context.Context, req identity.GrantRolesRequest) (identity.User, error) {
+func (s *Service) GrantRoles(ctx context.Context, req identity.GrantRolesRequest) (identity.Granted, error) {
 	if !port.PrincipalFrom(ctx).Has(port.RoleAdmin) {
-		return identity.User{}, fault.Forbidden.Errorf("roles are given by an admin")
+		return identity.Granted{}, fault.Forbidden.Errorf("roles are given by an admin")
 	}
 	req.Email, req.Name = normalEmail(req.Email), strings.TrimSpace(req.Name)
 	req.Roles = slices.Compact(slices.Sorted(slices.Values(req.Roles)))
@@ -109,18 +109,18 @@ func (s *Service) GrantRoles(ctx context.Context, req identity.GrantRolesRequest
 	}
 	checkRoles(bad, req.Roles)
 	if len(bad.Fields) > 0 {
-		return identity.User{}, bad
+		return identity.Granted{}, bad
 	}
 	for {
 		known, ok, err := s.store.UserByEmail(ctx, req.Email)
 		if err != nil {
-			return identity.User{}, fmt.Errorf("look for the user: %w", err)
+			return identity.Granted{}, fmt.Errorf("look for the user: %w", err)
 		}
 		if ok {
 			return s.grant(ctx, known, req)
 		}
 		if req.Password == "" {
-			return identity.User{}, invalidUser().WithField("/password", "a new user needs one")
+			return identity.Granted{}, invalidUser().WithField("/password", "a new user needs one")
 		}
 		u := identity.User{Email: req.Email, Name: req.Name, Roles: req.Roles}
 		if u.Name == "" {
@@ -128,26 +128,30 @@ func (s *Service) GrantRoles(ctx context.Context, req identity.GrantRolesRequest
 		}
 		u, isNew, err := s.addUser(ctx, u, req.Password)
 		if err != nil || isNew {
-			return u, err
+			return identity.Granted{User: u}, err
 		} // somebody else made the user meanwhile: it is there now
 	}
 }
 
 // grant changes a user that is there, where there is something to change.
-func (s *Service) grant(ctx context.Context, u User, req identity.GrantRolesRequest) (identity.User, error) {
+func (s *Service) grant(ctx context.Context, u User, req identity.GrantRolesRequest) (identity.Granted, error) {
+	granted := identity.Granted{User: u.User}
 	hash := ""
 	if req.Password != "" {
 		same, err := s.passwords.Verify(ctx, req.Password, u.PasswordHash, func() error { return nil })
 		if err == nil && !same {
-			hash, err = s.passwords.Hash(ctx, req.Password)
+			if granted.PasswordKept = req.KeepPassword; !req.KeepPassword {
+				granted.PasswordChanged = true
+				hash, err = s.passwords.Hash(ctx, req.Password)
+			}
 		}
 		if err != nil {
-			return identity.User{}, fmt.Errorf("hash the password: %w", err)
+			return identity.Granted{}, fmt.Errorf("hash the password: %w", err)
 		}
 	}
 	lacks := slices.DeleteFunc(slices.Clone(req.Roles), func(role string) bool { return slices.Contains(u.Roles, role) })
 	if hash == "" && len(lacks) == 0 {
-		return u.User, nil
+		return granted, nil
 	}
 	err := s.store.Atomic(ctx, func(ctx context.Context) error {
 		if hash != "" {
@@ -166,10 +170,11 @@ func (s *Service) grant(ctx context.Context, u User, req identity.GrantRolesRequ
 		return nil
 	})
 	if err != nil {
-		return identity.User{}, err
+		return identity.Granted{}, err
 	}
-	u.Roles = slices.Sorted(slices.Values(append(slices.Clone(u.Roles), lacks...)))
-	return u.User, nil
+	granted.NewRoles = lacks
+	granted.Roles = slices.Sorted(slices.Values(append(slices.Clone(u.Roles), lacks...)))
+	return granted, nil
 }
 
 // Get implements identity.Service.
