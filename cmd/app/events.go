@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/banyan-tree/banyan/internal/event"
+	"github.com/banyan-tree/banyan/internal/id"
 )
 
 func eventsCommand(s *settings) *cobra.Command {
@@ -40,13 +41,33 @@ func eventsListCommand(s *settings) *cobra.Command {
 			if f.Until, err = instant("--until", until); err != nil {
 				return err
 			}
+			if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+				return exit{exitUsage, fmt.Sprintf("--since %s is not before --until %s", since, until)}
+			}
+			if f.Before != "" && !id.Valid(f.Before) {
+				return exit{exitUsage, fmt.Sprintf("--before %q is no event's id: give the last one of the page before", f.Before)}
+			}
 			if err := checkLimit(f.Limit, 1000); err != nil {
 				return err
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				logged, err := listEvents(ctx, shop.Bus, from, f)
+				if err := checkType(shop.Bus, f.Type); err != nil {
+					return err
+				}
+				logged, more, err := listEvents(ctx, shop.Bus, from, f)
 				if err != nil {
 					return err
+				}
+				if more {
+					defer fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --before %s, or raise --limit.\n", logged[len(logged)-1].ID)
+				} else if len(logged) == 0 && f.Type != "" {
+					ever, _, err := listEvents(ctx, shop.Bus, "", event.Filter{Type: f.Type, Limit: 1})
+					if err != nil {
+						return err
+					}
+					if len(ever) == 0 {
+						defer fmt.Fprintf(cmd.ErrOrStderr(), "No event of the type %s is in any log.\n", f.Type)
+					}
 				}
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), logged)
@@ -71,9 +92,23 @@ func eventsListCommand(s *settings) *cobra.Command {
 	return cmd
 }
 
-// listEvents merges the logs of the modules, newest first.
-func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter) ([]event.Logged, error) {
-	all := []event.Logged{}
+// checkType refuses a type of events that nobody here can have published.
+func checkType(bus *event.Bus, name string) error {
+	if name == "" {
+		return nil
+	}
+	module, what, _ := strings.Cut(name, ".")
+	if what != "" && slices.ContainsFunc(bus.Sources(), func(o *event.Outbox) bool { return o.Module() == module }) {
+		return nil
+	}
+	return exit{exitUsage, fmt.Sprintf("--type %q: a type is a module, a dot and what happened, such as orders.confirmed; for the modules that publish see \"app events status\"", name)}
+}
+
+// listEvents merges the logs of the modules, newest first, and tells whether there
+// are more than f.Limit.
+func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter) (_ []event.Logged, more bool, err error) {
+	all, limit := []event.Logged{}, f.Limit
+	f.Limit++
 	found := from == ""
 	for _, source := range bus.Sources() {
 		if from != "" && source.Module() != from {
@@ -82,15 +117,15 @@ func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter
 		found = true
 		logged, err := source.List(ctx, f)
 		if err != nil {
-			return nil, fmt.Errorf("read the events of %s: %w", source.Module(), err)
+			return nil, false, fmt.Errorf("read the events of %s: %w", source.Module(), err)
 		}
 		all = append(all, logged...)
 	}
 	if !found {
-		return nil, exit{exitUsage, fmt.Sprintf("no module %q publishes events; see \"app events status\"", from)}
+		return nil, false, exit{exitUsage, fmt.Sprintf("no module %q publishes events; see \"app events status\"", from)}
 	}
 	slices.SortStableFunc(all, func(a, b event.Logged) int { return b.Time.Compare(a.Time) })
-	return all[:min(len(all), f.Limit)], nil
+	return all[:min(len(all), limit)], len(all) > limit, nil
 }
 
 func eventsStatusCommand(s *settings) *cobra.Command {

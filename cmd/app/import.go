@@ -42,7 +42,10 @@ and reason. Exit code 0 when all went in, 3 when some were refused.`,
 					report, err := importFile(operator(ctx), shop, name, resetStock, cmd.ErrOrStderr())
 					total.add(name, report)
 					if err != nil {
-						stopped = fmt.Errorf("import %s: %w; what is in stays in, run it again to go on", name, err)
+						stopped = fmt.Errorf("import %s: %w", name, err)
+						if !errors.As(err, new(importer.Unread)) {
+							stopped = fmt.Errorf("%w; what is in stays in, run it again to go on", stopped)
+						}
 						break
 					}
 				}
@@ -69,7 +72,7 @@ func importFile(ctx context.Context, shop *shop, name string, resetStock bool, s
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return importer.Report{}, err
+		return importer.Report{}, importer.NotRead(err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()

@@ -33,10 +33,20 @@ func TestExecuteSaysWhy(t *testing.T) {
 			`--database-url: database.url: "[hidden]" must be postgres://user:password@host:port/database, or empty for SQLite; in its user and password write @ as %40`,
 		},
 		"a field is refused": {
-			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--data-dir", data}, exitFailed, "/password: ",
+			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--data-dir", data}, exitUsage, "--password-stdin: a new user needs a password",
 		},
-		"no role":       {[]string{"user", "grant", "nobody@example.com", "--data-dir", data}, exitUsage, `"role"`},
-		"no role given": {[]string{"user", "grant", "nobody@example.com", "--role", "", "--data-dir", data}, exitUsage, "--role"},
+		"a bad e-mail":       {[]string{"user", "grant", "nobody", "--role", "staff", "--data-dir", data}, exitUsage, "EMAIL: an e-mail address"},
+		"no such projection": {[]string{"projection", "status", "nope", "--data-dir", data}, exitUsage, `no projection "nope"; see`},
+		"events of no type":  {[]string{"events", "list", "--type", "nope", "--data-dir", data}, exitUsage, `--type "nope": a type is a module, a dot`},
+		"events of nobody":   {[]string{"events", "list", "--type", "nope.done", "--data-dir", data}, exitUsage, `--type "nope.done": a type is`},
+		"events that never were": {
+			[]string{"events", "list", "--type", "orders.nope", "--data-dir", data}, exitOK, "No event of the type orders.nope is in any log.",
+		},
+		"events before none":         {[]string{"events", "list", "--before", "nope", "--data-dir", data}, exitUsage, `--before "nope" is no event's id`},
+		"a time that ends too early": {[]string{"events", "list", "--since", "2026-02-01", "--until", "2026-01-01", "--data-dir", data}, exitUsage, "--since 2026-02-01 is not before --until 2026-01-01"},
+		"sagas after none":           {[]string{"saga", "list", "--after", "nope", "--data-dir", data}, exitUsage, `--after "nope" is no saga's id`},
+		"no role":                    {[]string{"user", "grant", "nobody@example.com", "--data-dir", data}, exitUsage, `"role"`},
+		"no role given":              {[]string{"user", "grant", "nobody@example.com", "--role", "", "--data-dir", data}, exitUsage, "--role"},
 		"no password, though one was announced": {
 			[]string{"user", "grant", "nobody@example.com", "--role", "staff", "--password-stdin", "--data-dir", data},
 			exitUsage, "the standard input has no password in its first line",

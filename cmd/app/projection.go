@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/banyan-tree/banyan/internal/eventstore"
-	"github.com/banyan-tree/banyan/internal/fault"
 )
 
 func projectionCommand(s *settings) *cobra.Command {
@@ -124,7 +123,7 @@ func (s *shop) feed(name string) (*eventstore.Feed, error) {
 			}
 		}
 	}
-	return nil, fault.NotFound.Errorf("no projection is called %q: app projection list names them", name)
+	return nil, exit{exitUsage, fmt.Sprintf("no projection %q; see \"app projection list\"", name)}
 }
 
 // generations gives those of one projection, or of all.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/banyan-tree/banyan/internal/fault"
+	"github.com/banyan-tree/banyan/internal/id"
 	"github.com/banyan-tree/banyan/internal/saga"
 )
 
@@ -54,14 +57,21 @@ func sagaListCommand(s *settings) *cobra.Command {
 				return err
 			}
 			return s.withSagas(cmd, func(ctx context.Context, shop *shop) error {
-				infos, err := sagas(shop.Sagas).list(ctx, filter)
+				if filter.After != "" && !id.Valid(filter.After) {
+					if _, _, err := sagas(shop.Sagas).find(ctx, filter.After); errors.Is(err, fault.NotFound) {
+						return exit{exitUsage, fmt.Sprintf("--after %q is no saga's id: give the last one of the page before", filter.After)}
+					} else if err != nil {
+						return err
+					}
+				}
+				infos, more, err := sagas(shop.Sagas).list(ctx, filter)
 				if err != nil {
 					return err
 				}
+				if more {
+					defer fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --after %s, or raise --limit.\n", infos[len(infos)-1].ID)
+				}
 				if asJSON {
-					if infos == nil {
-						infos = []saga.Info{}
-					}
 					return printJSON(cmd.OutOrStdout(), infos)
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
@@ -107,7 +117,11 @@ func sagaShowCommand(s *settings) *cobra.Command {
 					return printJSON(cmd.OutOrStdout(), i)
 				}
 				out := cmd.OutOrStdout()
-				fmt.Fprintf(out, "%s %s: %s, step %q, attempt %d\n", i.Name, i.ID, i.Status, i.Step, i.Attempts)
+				fmt.Fprintf(out, "%s %s: %s", i.Name, i.ID, i.Status)
+				if i.Step != "" { // none of one that ended
+					fmt.Fprintf(out, ", step %q, attempt %d", i.Step, i.Attempts)
+				}
+				fmt.Fprintln(out)
 				if i.Parked != "" {
 					fmt.Fprintf(out, "parked: %s\n", i.Parked)
 				}

@@ -15,17 +15,19 @@ import (
 type sagas []*saga.Engine
 
 // list gives sagas of all modules, by id, and no more than f.Limit, which is 1 to 500.
-func (s sagas) list(ctx context.Context, f saga.Filter) ([]saga.Info, error) {
-	var all []saga.Info
+// It tells whether there are more.
+func (s sagas) list(ctx context.Context, f saga.Filter) (_ []saga.Info, more bool, err error) {
+	all, limit := []saga.Info{}, f.Limit
+	f.Limit++
 	for _, engine := range s {
 		infos, err := engine.List(ctx, f)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		all = append(all, infos...)
 	}
 	slices.SortFunc(all, func(a, b saga.Info) int { return cmp.Compare(a.ID, b.ID) })
-	return all[:min(len(all), f.Limit)], nil
+	return all[:min(len(all), limit)], len(all) > limit, nil
 }
 
 // find gives a saga and the engine that runs it. Codes: fault.NotFound.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/port"
 	"github.com/banyan-tree/banyan/modules/identity"
 )
@@ -61,6 +64,9 @@ a new user needs one. Repeating it changes nothing.`,
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
 				user, err := shop.contracts.identity.GrantRoles(operator(ctx), req)
+				if errors.Is(err, identity.InvalidUser) {
+					return exit{exitUsage, inFlags(fault.From(err))}
+				}
 				if err != nil {
 					return err
 				}
@@ -79,6 +85,17 @@ a new user needs one. Repeating it changes nothing.`,
 	_ = cmd.MarkFlagRequired("role")
 	return cmd
 }
+
+// inFlags tells what is wrong with a user in the words of the command line.
+func inFlags(refused *fault.Error) string {
+	text := refused.Message
+	for _, f := range refused.Fields {
+		text += "\n  " + cmp.Or(grantFlags[f.Pointer], f.Pointer) + ": " + f.Detail
+	}
+	return text
+}
+
+var grantFlags = map[string]string{"/email": "EMAIL", "/name": "--name", "/roles": "--role", "/password": "--password-stdin"}
 
 // operator is who acts when a command is run on the shop's own machine.
 func operator(ctx context.Context) context.Context {

@@ -144,7 +144,9 @@ func TestFolderAndCommit(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, files.Stale(committed))
 	_, err = contract.ReadGit(t.Context(), root, "nowhere", "docs/contracts")
-	require.ErrorContains(t, err, `"nowhere" is neither a folder nor a commit`)
+	require.EqualError(t, err, `"nowhere" is neither a folder nor a commit of this clone`)
+	_, err = contract.ReadGit(t.Context(), t.TempDir(), "HEAD", "docs/contracts")
+	require.ErrorContains(t, err, "not a git repository")
 	_, err = contract.ReadGit(t.Context(), root, "--upload-pack=x", "docs/contracts")
 	require.ErrorContains(t, err, "is no name of a commit")
 }

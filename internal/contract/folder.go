@@ -131,7 +131,10 @@ func ReadGit(ctx context.Context, root, ref, dir string) (Files, error) {
 		}
 		return out, nil
 	}
-	if _, err := git("rev-parse", "--verify", "--quiet", ref+"^{commit}"); err != nil {
+	var ended *exec.ExitError
+	if _, err := git("rev-parse", "--verify", "--quiet", ref+"^{commit}"); errors.As(err, &ended) && ended.ExitCode() == 1 {
+		return nil, fmt.Errorf("%q is neither a folder nor a commit of this clone", ref) // which is all that --quiet says
+	} else if err != nil {
 		return nil, fmt.Errorf("%q is neither a folder nor a commit of this clone: %w", ref, err)
 	}
 	dir = path.Clean(filepath.ToSlash(dir))

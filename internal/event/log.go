@@ -17,7 +17,7 @@ type Filter struct {
 	Topic, Type, AggregateID string
 	Since, Until             time.Time // recorded at or after; before
 	Before                   string    // event id: the page after the one that ended with it
-	Limit                    int       // 100 unless set, at most 1,000
+	Limit                    int       // 100 unless set, at most 1,001: a page, and whether there is another
 }
 
 // Logged is an event of the log.
@@ -28,7 +28,7 @@ type Logged struct {
 
 // List reads the event log, newest first.
 func (o *Outbox) List(ctx context.Context, f Filter) ([]Logged, error) {
-	limit := min(f.Limit, 1000)
+	limit := min(f.Limit, 1001)
 	if limit <= 0 {
 		limit = 100
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code names one way in which a call can fail. Names are dotted, lower case,
@@ -91,10 +92,17 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		s += ": " + e.Message
 	}
-	if e.cause != nil {
-		s += ": " + e.cause.Error()
+	if e.cause == nil {
+		return s
 	}
-	return s
+	why := e.cause.Error()
+	switch { // who gives a fault a code of their own often takes its message over
+	case strings.HasPrefix(why, s):
+		return why
+	case strings.Contains(why, e.Message):
+		return e.Code.name + ": " + why
+	}
+	return s + ": " + why
 }
 
 // Unwrap gives the cause, which never crosses a wire.

@@ -25,6 +25,20 @@ func overWire(t *testing.T, err error) *fault.Error {
 	return got
 }
 
+// Who gives a fault a code of their own takes its message over; it is told once.
+func TestMessageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	theirs := sold.Errorf("2 left")
+	for want, err := range map[string]error{
+		"stock.insufficient: 2 left":                           sold.Wrap(theirs, "2 left"),
+		"order.rejected: stock.insufficient: 2 left":           fault.Define("order.rejected", fault.KindConflict).Wrap(theirs, "2 left"),
+		"order.rejected: no goods: stock.insufficient: 2 left": fault.Define("order.rejected", fault.KindConflict).Wrap(theirs, "no goods"),
+	} {
+		require.EqualError(t, err, want)
+		require.ErrorIs(t, err, sold)
+	}
+}
+
 func TestIsHoldsOnBothSidesOfTheWire(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,8 +26,15 @@ import (
 func Listen(key, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; if another process runs there, choose another address with %s",
-			key, err, "BANYAN_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
+		hint := "choose another address"
+		var unknown *net.DNSError
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			hint = "if another process runs there, choose another address"
+		case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &unknown):
+			hint = "that is no address of this machine: choose one that is, or an empty host for all of them,"
+		}
+		return nil, fmt.Errorf("%s: %w; %s with %s", key, err, hint, "BANYAN_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 	}
 	return l, nil
 }

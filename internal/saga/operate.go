@@ -45,7 +45,7 @@ type Filter struct {
 	Name     string
 	Statuses []Status // any of them; all where there is none
 	After    string   // id of the last saga of the page before
-	Limit    int      // 1..500; 50 unless set
+	Limit    int      // 1..501, a page and whether there is another; 50 unless set
 }
 
 // brief is what is read of a saga for a list: its history only where it tells why the
@@ -55,7 +55,7 @@ const brief = `id, name, status, step, attempts, next_at, started_at, deadline_a
 
 // List gives sagas by id, without state and history.
 func (e *Engine) List(ctx context.Context, f Filter) ([]Info, error) {
-	if f.Limit < 1 || f.Limit > 500 {
+	if f.Limit < 1 || f.Limit > 501 {
 		f.Limit = 50
 	}
 	q := e.db.Conn(ctx).Select(brief).Where("id > ?", f.After).Order("id").Limit(f.Limit)

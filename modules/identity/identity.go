@@ -75,7 +75,7 @@ type GrantRolesRequest struct {
 // Granted is a user with roles, and what became of one who was there already.
 type Granted struct {
 	User
-	NewRoles        []string `json:"new_roles,omitzero"`        // which this user did not have before
+	NewRoles        []string `json:"new_roles,omitzero"`         // which this user did not have before
 	PasswordChanged bool     `json:"password_changed,omitempty"` // it was another one
 	PasswordKept    bool     `json:"password_kept,omitempty"`    // it is another one, and KeepPassword was asked for
 }

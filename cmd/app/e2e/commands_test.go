@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -130,6 +131,12 @@ func commands(t *testing.T, s *shoptest.Server) {
 	s.JSON(t, &saga, "saga", "show", id, "--json")
 	require.NotEmpty(t, saga["history"])
 	require.NotContains(t, s.OK(t, "saga", "show", id, "--json"), "tok_visa", "the card is forgotten")
+	s.Customer(t).Buy(t, shoptest.Staple, 1, "tok_visa")
+	r := s.App(t, "saga", "list", "--limit", "1", "--json")
+	require.NoError(t, json.Unmarshal([]byte(r.Stdout), &sagas))
+	require.Len(t, sagas, 1)
+	require.Contains(t, r.Stderr, fmt.Sprintf("There are more: go on with --after %s,", sagas[0]["id"]))
+	require.Equal(t, 2, s.App(t, "saga", "list", "--after", "nope").Code)
 
 	var events []shoptest.Object
 	s.JSON(t, &events, "events", "list", "--from", "orders", "--aggregate", id, "--json")

@@ -76,6 +76,14 @@ type Refusal struct {
 	Reason string
 }
 
+// Unread is why nothing of a file was read: it is not there, or no product export.
+type Unread struct{ error }
+
+// NotRead makes err the reason why nothing was read.
+func NotRead(err error) Unread { return Unread{err} }
+
+func (u Unread) Unwrap() error { return u.error }
+
 // Run imports a file. It holds a few batches in memory, whatever the file's
 // size. On an error the report tells how far it came; running it again goes on.
 func Run(ctx context.Context, o Options) (Report, error) {
@@ -91,7 +99,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	counted := &counter{in: o.Reader}
 	file, err := shopcsv.NewReader(counted, money.MinorDigits(o.Currency))
 	if err != nil {
-		return Report{}, fmt.Errorf("import: %w", err)
+		return Report{}, fmt.Errorf("import: %w", NotRead(err))
 	}
 	im := &importing{Options: o}
 	err = im.run(ctx, file, counted)

@@ -120,7 +120,7 @@ func (s *Service) GrantRoles(ctx context.Context, req identity.GrantRolesRequest
 			return s.grant(ctx, known, req)
 		}
 		if req.Password == "" {
-			return identity.Granted{}, invalidUser().WithField("/password", "a new user needs one")
+			return identity.Granted{}, invalidUser().WithField("/password", "a new user needs a password")
 		}
 		u := identity.User{Email: req.Email, Name: req.Name, Roles: req.Roles}
 		if u.Name == "" {

@@ -56,7 +56,7 @@ func (s *Service) Statement(ctx context.Context, req wallet.StatementRequest) (w
 		return wallet.Statement{}, err
 	}
 	if req.Until.Before(req.From) {
-		return wallet.Statement{}, wallet.InvalidRequest.Errorf("the period ends before it begins").WithField("/until", "give an instant after from")
+		return wallet.Statement{}, wallet.InvalidRequest.Errorf("the period ends before it begins").WithField("query/until", "give an instant after from")
 	}
 	if _, err := s.Accounts.Load(ctx, req.UserID); err != nil { // lines do not know their currency, the account does
 		return wallet.Statement{}, fmt.Errorf("read the wallet of %s: %w", req.UserID, err)
