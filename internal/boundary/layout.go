@@ -12,8 +12,9 @@ const (
 	boxWidth   = 186.0
 	headHeight = 34.0
 	lineHeight = 16.0
-	column     = 440.0 // from the left of one layer to the left of the next
-	apart      = 40.0  // between boxes of a layer
+	gap        = 254.0 // between one layer and the next, at the least
+	apart      = 40.0  // between boxes of a layer, at the least
+	ends       = 30.0  // between the ends of lines on a box, at the least
 	margin     = 36.0
 )
 
@@ -41,13 +42,14 @@ type link struct {
 
 // layout places the modules: who calls stands left of whom it calls.
 type layout struct {
+	room   float64 // how many times the least distances things stand apart
 	items  []*item
 	layers [][]*item
 	links  []*link
 }
 
-func newLayout(g Graph) *layout {
-	l := &layout{}
+func newLayout(g Graph, room float64) *layout {
+	l := &layout{room: room}
 	byName := map[string]*item{}
 	for _, n := range g.Modules {
 		i := &item{name: n.Name, tables: n.Tables, h: headHeight + 14 + lineHeight*float64(len(n.Tables))}
@@ -78,7 +80,7 @@ func newLayout(g Graph) *layout {
 				right++
 			}
 		}
-		i.h = max(i.h, 30*float64(max(left, right))+16)
+		i.h = max(i.h, ends*room*float64(max(left, right))+16)
 	}
 	l.order()
 	l.place()
@@ -178,8 +180,8 @@ func (l *layout) place() {
 	for n, layer := range l.layers {
 		y := 0.0
 		for _, i := range layer {
-			i.x, i.y = margin+float64(n)*column, y
-			y += i.h + apart
+			i.x, i.y = margin+float64(n)*(boxWidth+gap*l.room), y
+			y += i.h + apart*l.room
 		}
 	}
 	for sweep := range 40 {
@@ -188,7 +190,7 @@ func (l *layout) place() {
 			if sweep%2 == 1 {
 				layer = l.layers[len(l.layers)-1-n]
 			}
-			settle(layer)
+			settle(layer, apart*l.room)
 		}
 	}
 	top := math.Inf(1)
@@ -218,7 +220,7 @@ func (l *layout) place() {
 
 // settle moves the items of a layer towards their neighbours, and pushes apart
 // what would overlap.
-func settle(layer []*item) {
+func settle(layer []*item, apart float64) {
 	want := make([]float64, len(layer))
 	for n, i := range layer {
 		want[n] = i.y

@@ -20,30 +20,18 @@ const svgStyle = `
     .t-call { fill: #1b4482; font-size: 11px } .t-edge { fill: #5f6b76; font-size: 11px } .t-event { fill: #9a4d06; font-size: 11px }
 `
 
-// rect is an area of the drawing.
-type rect struct{ x, y, w, h float64 }
-
-func (r rect) meets(o rect) bool {
-	const air = 3
-	return r.x < o.x+o.w+air && o.x < r.x+r.w+air && r.y < o.y+o.h+air && o.y < r.y+r.h+air
-}
-
-// point of the drawing.
-type point struct{ x, y float64 }
-
 // SVG draws the graph: callers on the left of whom they call, with the tables of
 // each module, the methods on solid lines and the events on dashed ones.
 func (g Graph) SVG() string {
-	l := newLayout(g)
+	l, chips := arrange(g)
 	width, height := 0.0, 0.0
-	var taken []rect
 	for _, layer := range l.layers {
 		for _, i := range layer {
 			width, height = max(width, i.x+boxWidth+margin), max(height, i.y+i.h+margin)
-			if i.name != "" {
-				taken = append(taken, rect{i.x, i.y, boxWidth, i.h})
-			}
 		}
+	}
+	for _, r := range chips {
+		width, height = max(width, r.x+r.w+margin), max(height, r.y+r.h+margin)
 	}
 	const legend = 44
 	var b strings.Builder
@@ -54,13 +42,11 @@ func (g Graph) SVG() string {
 	arrowHead(&b, "event", "#c2620a")
 	fmt.Fprintf(&b, "  </defs>\n  <rect width=\"100%%\" height=\"100%%\" fill=\"#f7f9f8\"/>\n")
 	var labels strings.Builder
-	for _, k := range l.links {
-		path, spots := k.path()
+	for n, k := range l.links {
+		path, _ := k.path()
 		fmt.Fprintf(&b, "  <path class=\"line %s\" d=\"%s\" marker-%s=\"url(#%s)\"><title>%s → %s: %s</title></path>\n",
 			k.kind, path, k.arrowAt(), k.kind, k.from.name, k.to.name, html.EscapeString(strings.Join(k.label, ", ")))
-		r := k.chip(spots, taken)
-		taken = append(taken, r)
-		k.drawLabel(&labels, r)
+		k.drawLabel(&labels, chips[n])
 	}
 	for _, i := range l.items {
 		i.draw(&b)
@@ -82,11 +68,18 @@ func (k *link) arrowAt() string {
 	return "start"
 }
 
-// path gives the line as SVG, and spots on it where a label could be, the best
-// first.
-func (k *link) path() (string, []point) {
+// path gives the line as SVG, and the spots along it.
+func (k *link) path() (string, []spot) {
 	var b strings.Builder
-	var spots, rest []point
+	var spots []spot
+	curve := func(a, c, d, z point) {
+		fmt.Fprintf(&b, "C%.1f %.1f %.1f %.1f %.1f %.1f", c.x, c.y, d.x, d.y, z.x, z.y)
+		const steps = 48
+		for n := 1; n < steps; n++ {
+			t := float64(n) / steps
+			spots = append(spots, spot{bezier(a, c, d, z, t), math.Abs(t-.5) * 100})
+		}
+	}
 	for n := 1; n < len(k.way); n++ {
 		from, to := k.way[n-1], k.way[n]
 		a := point{from.x + boxWidth, from.end(k, from.rite)}
@@ -94,58 +87,29 @@ func (k *link) path() (string, []point) {
 		if from.layer == to.layer { // neighbours above each other
 			a.x, z.x = from.x+boxWidth, to.x+boxWidth
 			a.y, z.y = from.middle(), to.middle()
-			fmt.Fprintf(&b, "M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", a.x, a.y, a.x+70, a.y, z.x+70, z.y, z.x, z.y)
-			spots = append(spots, point{a.x + 55, (a.y + z.y) / 2})
+			fmt.Fprintf(&b, "M%.1f %.1f", a.x, a.y)
+			curve(a, point{a.x + 70, a.y}, point{z.x + 70, z.y}, z)
 			continue
 		}
 		if n == 1 {
 			fmt.Fprintf(&b, "M%.1f %.1f", a.x, a.y)
 		}
 		bend := (z.x - a.x) * .45
-		fmt.Fprintf(&b, "C%.1f %.1f %.1f %.1f %.1f %.1f", a.x+bend, a.y, z.x-bend, z.y, z.x, z.y)
-		for _, t := range []float64{.5, .44, .56, .38, .62, .33, .67, .28, .72, .22, .78} {
-			p := bezier(a, point{a.x + bend, a.y}, point{z.x - bend, z.y}, z, t)
-			if t == .5 {
-				spots = append(spots, p)
-			} else {
-				rest = append(rest, p)
-			}
-		}
+		curve(a, point{a.x + bend, a.y}, point{z.x - bend, z.y}, z)
 		if to.name == "" {
 			fmt.Fprintf(&b, "L%.1f %.1f", to.x+boxWidth, z.y)
-			rest = append(rest, point{to.x + boxWidth/2, z.y})
+			for part := .1; part < 1; part += .1 {
+				spots = append(spots, spot{point{to.x + boxWidth*part, z.y}, 60})
+			}
 		}
 	}
-	return b.String(), append(spots, rest...)
+	return b.String(), spots
 }
 
 func bezier(a, b, c, d point, t float64) point {
 	u := 1 - t
 	f := func(a, b, c, d float64) float64 { return u*u*u*a + 3*u*u*t*b + 3*u*t*t*c + t*t*t*d }
 	return point{f(a.x, b.x, c.x, d.x), f(a.y, b.y, c.y, d.y)}
-}
-
-// chip finds room for the label on its line, away from what is drawn already.
-func (k *link) chip(spots []point, taken []rect) rect {
-	w := 0.0
-	for _, text := range k.label {
-		w = max(w, float64(len(text))*6.3+14)
-	}
-	h := float64(len(k.label))*13.5 + 7
-	best, least := rect{}, math.Inf(1)
-	for n, p := range spots {
-		r := rect{p.x - w/2, p.y - h/2, w, h}
-		cost := float64(n)
-		for _, o := range taken {
-			if r.meets(o) {
-				cost += 1000
-			}
-		}
-		if cost < least {
-			best, least = r, cost
-		}
-	}
-	return best
 }
 
 func (k *link) drawLabel(b *strings.Builder, r rect) {
