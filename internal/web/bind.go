@@ -175,6 +175,20 @@ func (b *binding) bind(r *http.Request, pathValue func(string) string, raw []byt
 	return in, found.err()
 }
 
+// exampleOf reads an example of the body, which must be one that bind takes.
+func (b *binding) exampleOf(text string) (any, error) {
+	if b.body == nil {
+		return nil, errors.New("the route takes no body")
+	}
+	example, err := parseJSON([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	var found findings
+	found.check(b.schema, example, "")
+	return example, found.err()
+}
+
 // unknown gives the names of a query that the route does not know.
 func (b *binding) unknown(query url.Values) (names []string) {
 	for name := range query {

@@ -67,6 +67,7 @@ func (s *Server) operation(e *endpoint) *openapi3.Operation {
 	}
 	if e.Idempotent {
 		key := schemaOf("string", "")
+		key.Value.Example = "try-1"
 		most := uint64(maxKey)
 		key.Value.MinLength, key.Value.MaxLength, key.Value.Pattern = 1, &most, "^[ -~]+$"
 		op.Parameters = append(op.Parameters, &openapi3.ParameterRef{Value: &openapi3.Parameter{
@@ -75,7 +76,7 @@ func (s *Server) operation(e *endpoint) *openapi3.Operation {
 	}
 	if e.in.body != nil {
 		op.RequestBody = &openapi3.RequestBodyRef{Value: &openapi3.RequestBody{Required: true,
-			Content: openapi3.Content{"application/json": {Schema: e.in.schema}}}}
+			Content: openapi3.Content{"application/json": {Schema: e.in.schema, Example: e.example}}}}
 	}
 	for _, status := range e.Statuses {
 		text := http.StatusText(status)

@@ -36,6 +36,7 @@ func TestDocument(t *testing.T) {
 	pay := doc.Paths.Value("/api/v1/things/{id}/pay").Post
 	require.NotNil(t, pay.Parameters.GetByInAndName("header", "Idempotency-Key"))
 	require.NotEmpty(t, *pay.Security)
+	require.Equal(t, map[string]any{"city": "Springfield"}, pay.RequestBody.Value.Content["application/json"].Example)
 	require.Empty(t, *doc.Paths.Value("/api/v1/things").Get.Security)
 	mine := *doc.Paths.Value("/api/v1/mine").Get.Security
 	require.Len(t, mine, 2, "with a token or without")
@@ -104,6 +105,8 @@ func TestMistakesAreRefusedAtStart(t *testing.T) {
 		"two places": handle[struct {
 			A string `query:"a" header:"A"`
 		}, text](get),
+		"takes no body": handle[idIn, text](with(func(r *web.Route) { r.Path, r.Example = "/x/{id}", `{}` })),
+		"Example":       handle[payIn, text](with(func(r *web.Route) { r.Path, r.Example = "/x/{id}", `{"city":""}` })),
 		"duplicates": func(r *web.Router) {
 			handle[idIn, text](web.Route{Method: http.MethodGet, Path: "/x/{id}", Access: web.Public})(r)
 			handle[struct {

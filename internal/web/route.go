@@ -25,6 +25,8 @@ type endpoint struct {
 	in     *binding
 	out    *openapi3.SchemaRef // nil: no body
 	handle func(ctx context.Context, in reflect.Value) (answer, error)
+
+	example any // Example, read
 }
 
 // answer is a Reply without its type.
@@ -96,6 +98,11 @@ func (r *Router) add(route Route, in, out reflect.Type, handle func(context.Cont
 	} else {
 		for _, problem := range e.in.mismatches(e.path) {
 			fail("%s", problem)
+		}
+	}
+	if e.Example != "" && e.in != nil {
+		if e.example, err = e.in.exampleOf(e.Example); err != nil {
+			fail("its Example: %v", err)
 		}
 	}
 	if out != reflect.TypeFor[Nothing]() {

@@ -120,7 +120,7 @@ func routes(r *web.Router) {
 		})
 	web.Handle(r, web.Route{Method: http.MethodDelete, Path: "/things/{id}", Access: web.Admin},
 		func(context.Context, idIn) (web.Reply[web.Nothing], error) { return web.NoContent(), nil })
-	web.Handle(r, web.Route{Method: http.MethodPost, Path: "/things/{id}/pay", Access: web.User, Idempotent: true, Statuses: []int{202}},
+	web.Handle(r, web.Route{Method: http.MethodPost, Path: "/things/{id}/pay", Access: web.User, Idempotent: true, Statuses: []int{202}, Example: `{"city":"Springfield"}`},
 		func(ctx context.Context, in payIn) (web.Reply[keyOut], error) {
 			if in.Body.City == "again" {
 				port.MarkReplayed(ctx)

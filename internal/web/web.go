@@ -34,6 +34,7 @@ type Route struct {
 	Prelude    bool     // leads to what was taken on too much of, and is nothing in itself: refused under Admission.Pressed
 	Statuses   []int    // the 2xx it can answer with; 200 unless set
 	Codes      []string // fault codes it can answer with, for /docs
+	Example    string   // a body that the demo shop takes, as JSON, for who tries it in /docs
 }
 
 // Reply is what a handler answers with besides an error.

@@ -30,6 +30,7 @@ func TestShop(t *testing.T) {
 			{"CartAndPromotion", cartAndPromotion},
 			{"Refusals", refusals},
 			{"Ownership", ownership},
+			{"Examples", examplesWork},
 			{"Commands", commands},
 		} {
 			if chapter.name == "Commands" && at.Setting("BANYAN_AMQP_URL") != "" {

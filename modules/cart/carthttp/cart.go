@@ -30,6 +30,7 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPut, Path: "/cart/items/{sku}", Access: web.Public, Personal: true, Prelude: true,
 		Summary: "Set how many of a SKU are in the cart",
 		Codes:   []string{cart.InvalidQuantity.Name(), cart.TooManyLines.Name(), cart.UnknownSKU.Name(), cart.UnknownToken.Name()},
+		Example: `{"quantity": 1}`,
 	}, d.setItem)
 	web.Handle(r, web.Route{
 		Method: http.MethodDelete, Path: "/cart/items/{sku}", Access: web.Public, Personal: true,
@@ -49,7 +50,7 @@ func (d Deps) get(ctx context.Context, in getInput) (web.Reply[cart.Cart], error
 }
 
 type setItemInput struct {
-	SKU   string      `path:"sku" minLength:"1" maxLength:"200"`
+	SKU   string      `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 	Token string      `header:"X-Cart-Token" maxLength:"128"`
 	Body  setItemBody `body:""`
 }
@@ -65,7 +66,7 @@ func (d Deps) setItem(ctx context.Context, in setItemInput) (web.Reply[cart.Cart
 }
 
 type removeItemInput struct {
-	SKU   string `path:"sku" minLength:"1" maxLength:"200"`
+	SKU   string `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 	Token string `header:"X-Cart-Token" maxLength:"128"`
 }
 

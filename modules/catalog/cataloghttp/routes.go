@@ -35,6 +35,11 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPost, Path: "/products", Access: web.Staff, Statuses: []int{http.StatusCreated},
 		Summary: "Make a draft.",
 		Codes:   []string{catalog.HandleTaken.Name(), catalog.SKUTaken.Name(), catalog.InvalidProduct.Name()},
+		Example: `{
+			"handle": "fern", "title": "Fern", "description_html": "<p>Likes shade.</p>", "vendor": "Banyan", "category": "Plants", "tags": ["indoor"],
+			"images": [{"src": "https://example.com/fern.png", "alt": "A fern"}],
+			"variants": [{"sku": "fern--small", "options": [{"name": "Size", "value": "Small"}], "weight_grams": 400}]
+		}`,
 	}, d.create)
 	web.Handle(r, web.Route{
 		Method: http.MethodPut, Path: "/products/{handle}", Access: web.Staff,
@@ -80,7 +85,7 @@ func (d Deps) list(ctx context.Context, in listInput) (web.Reply[web.Page[produc
 }
 
 type getInput struct {
-	Handle string `path:"handle" minLength:"1" maxLength:"255"`
+	Handle string `path:"handle" minLength:"1" maxLength:"255" example:"fiddle-leaf-fig"`
 }
 
 func (d Deps) get(ctx context.Context, in getInput) (web.Reply[product], error) {

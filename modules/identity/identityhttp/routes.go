@@ -27,6 +27,7 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPost, Path: "/users", Access: web.Public, Statuses: created,
 		Summary: "Register as a customer",
 		Codes:   []string{identity.EmailTaken.Name(), identity.InvalidUser.Name()},
+		Example: `{"email": "anna@example.com", "password": "correct horse battery", "name": "Anna"}`,
 	}, d.register)
 	web.Handle(r, web.Route{
 		Method: http.MethodGet, Path: "/users/me", Access: web.User,
@@ -37,6 +38,7 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPost, Path: "/sessions", Access: web.Public, Statuses: created,
 		Summary: "Log in; the cart of X-Cart-Token becomes yours",
 		Codes:   []string{identity.InvalidCredentials.Name(), identity.Throttled.Name()},
+		Example: `{"email": "anna@example.com", "password": "correct horse battery"}`,
 	}, d.logIn)
 	web.Handle(r, web.Route{
 		Method: http.MethodPost, Path: "/sessions/refresh", Access: web.Public, Statuses: created,

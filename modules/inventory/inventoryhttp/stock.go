@@ -27,11 +27,12 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPut, Path: "/stock/{sku}", Access: web.Staff,
 		Summary: "Set how many of a SKU there are",
 		Codes:   []string{inventory.InvalidStock.Name()},
+		Example: `{"on_hand": 100}`,
 	}, d.put)
 }
 
 type stockInput struct {
-	SKU string `path:"sku" minLength:"1" maxLength:"200"`
+	SKU string `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 }
 
 func (d Deps) get(ctx context.Context, in stockInput) (web.Reply[inventory.Level], error) {
@@ -39,7 +40,7 @@ func (d Deps) get(ctx context.Context, in stockInput) (web.Reply[inventory.Level
 }
 
 type putInput struct {
-	SKU  string  `path:"sku" minLength:"1" maxLength:"200"`
+	SKU  string  `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 	Body putBody `body:""`
 }
 

@@ -25,6 +25,11 @@ func Register(r *web.Router, d Deps) {
 		Summary:  "Orders what is in the cart; with \"Prefer: wait=N\" waits up to N seconds for the decision.",
 		Statuses: []int{http.StatusAccepted, http.StatusCreated},
 		Codes:    []string{orders.InvalidOrder.Name()},
+		Example: `{
+			"shipping_address": {"name": "Anna", "line1": "1 Fig Lane", "line2": "", "city": "Springfield", "postal_code": "12345", "country": "US"},
+			"shipping_method": "standard",
+			"payment": {"method": "card", "token": "tok_visa"}
+		}`,
 	}, d.place)
 	web.Handle(r, web.Route{
 		Method: http.MethodGet, Path: "/orders", Access: web.User,
@@ -45,7 +50,7 @@ func Register(r *web.Router, d Deps) {
 }
 
 type placeInput struct {
-	Prefer []string  `header:"Prefer" doc:"wait=N answers as soon as the order is decided, after N seconds at the latest (RFC 7240); N is at most 10"`
+	Prefer []string  `header:"Prefer" doc:"wait=N answers as soon as the order is decided, after N seconds at the latest (RFC 7240); N is at most 10" example:"[\"wait=10\"]"`
 	Body   placeBody `body:""`
 }
 
@@ -67,7 +72,7 @@ type address struct {
 
 type payment struct {
 	Method string  `json:"method" enum:"card,wallet" doc:"wallet: from one's store credit"`
-	Token  *string `json:"token,omitempty" maxLength:"200" doc:"the provider's name for the card; required with method card, left out with wallet"`
+	Token  *string `json:"token,omitempty" maxLength:"200" example:"tok_visa" doc:"the provider's name for the card; required with method card, left out with wallet; of the sandbox: tok_visa is approved; tok_declined and tok_insufficient_funds are declined; tok_error fails always; tok_flaky fails twice and is approved then; tok_slow is approved after 3 seconds; tok_lost_reply is charged, but the reply is lost"`
 }
 
 func (d Deps) place(ctx context.Context, in placeInput) (web.Reply[orders.Order], error) {

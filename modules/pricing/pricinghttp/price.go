@@ -28,11 +28,17 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPut, Path: "/prices/{sku}", Access: web.Staff,
 		Summary: "Set what a SKU costs",
 		Codes:   []string{pricing.InvalidPrice.Name()},
+		Example: `{"price": {"amount": 2499, "currency": "USD"}, "compare_at_price": null}`,
 	}, d.setPrice)
 	web.Handle(r, web.Route{
 		Method: http.MethodPost, Path: "/promotions", Access: web.Staff, Statuses: []int{http.StatusCreated},
 		Summary: "Make a promotion code",
 		Codes:   []string{pricing.PromotionExists.Name(), pricing.InvalidPromotion.Name()},
+		Example: `{
+			"code": "SPRING10", "kind": "percent", "value": 10,
+			"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z",
+			"min_subtotal": {"amount": 1000, "currency": "USD"}, "usage_limit": 100
+		}`,
 	}, d.createPromotion)
 	web.Handle(r, web.Route{
 		Method: http.MethodPost, Path: "/quotes", Access: web.Public, Statuses: []int{http.StatusCreated},
@@ -40,11 +46,15 @@ func Register(r *web.Router, d Deps) {
 		Codes: []string{
 			pricing.UnknownPrice.Name(), pricing.InvalidPromotion.Name(), pricing.ShippingUnavailable.Name(), pricing.InvalidQuote.Name(),
 		},
+		Example: `{
+			"items": [{"sku": "fiddle-leaf-fig--small", "quantity": 2}],
+			"country": "US", "shipping_method": "standard", "promo_code": null
+		}`,
 	}, d.quote)
 }
 
 type priceInput struct {
-	SKU string `path:"sku" minLength:"1" maxLength:"200"`
+	SKU string `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 }
 
 func (d Deps) price(ctx context.Context, in priceInput) (web.Reply[pricing.Price], error) {
@@ -59,7 +69,7 @@ func (d Deps) price(ctx context.Context, in priceInput) (web.Reply[pricing.Price
 }
 
 type setPriceInput struct {
-	SKU  string    `path:"sku" minLength:"1" maxLength:"200"`
+	SKU  string    `path:"sku" minLength:"1" maxLength:"200" example:"fiddle-leaf-fig--small"`
 	Body priceBody `body:""`
 }
 

@@ -39,11 +39,13 @@ func Register(r *web.Router, d Deps) {
 		Method: http.MethodPost, Path: "/wallet/deposits", Access: web.User, Idempotent: true, Statuses: []int{http.StatusCreated},
 		Summary: "Charge a card and credit the wallet.",
 		Codes:   []string{wallet.CardDeclined.Name(), wallet.CardUnavailable.Name(), wallet.LimitExceeded.Name(), wallet.InvalidRequest.Name()},
+		Example: `{"amount": {"amount": 20000, "currency": "USD"}, "token": "tok_visa"}`,
 	}, d.deposit)
 	web.Handle(r, web.Route{
 		Method: http.MethodPost, Path: "/wallet/withdrawals", Access: web.User, Idempotent: true, Statuses: []int{http.StatusCreated},
 		Summary: "Take out what is available.",
 		Codes:   []string{wallet.InsufficientFunds.Name(), wallet.InvalidRequest.Name()},
+		Example: `{"amount": {"amount": 500, "currency": "USD"}}`,
 	}, d.withdraw)
 }
 
