@@ -64,6 +64,31 @@ func TestKeysAreLimited(t *testing.T) {
 	}
 }
 
+// Whoever opens the ops address is told what is there: what is told is there, and
+// what is there for this shop only is told by it only.
+func TestOpsAddressTellsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	h := s.opsHandler()
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w
+	}
+	w := ask(http.MethodGet, "/")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
+	requireGolden(t, "ops.txt", w.Body.String())
+	for line := range strings.Lines(w.Body.String()) {
+		told := strings.Fields(line)
+		require.NotContains(t, []int{http.StatusNotFound, http.StatusMethodNotAllowed}, ask(told[0], told[1]).Code, line)
+	}
+	require.Equal(t, http.StatusNotFound, ask(http.MethodGet, "/elsewhere").Code)
+	s.psp = nil
+	h = s.opsHandler()
+	require.NotContains(t, ask(http.MethodGet, "/").Body.String(), "sandbox")
+}
+
 // The whole API, and who may use it, is on record: a change of either is seen
 // in review.
 func TestRoutesAreOnRecord(t *testing.T) {

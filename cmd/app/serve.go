@@ -152,7 +152,15 @@ func (s *server) prepare(build telemetry.Build) error {
 
 // opsHandler is what operators see.
 func (s *server) opsHandler() http.Handler {
-	mux := host.Ops(s.metrics, s.health)
+	var more []host.Place
+	if s.psp != nil {
+		more = append(more, host.Place{Request: "GET " + sandboxPath + "/charges", Says: "the payment sandbox's ledger, of one order with ?reference=<id>; for admins"},
+			host.Place{Request: "PUT " + sandboxPath + "/sickness", Says: "makes the sandbox fail and hang, for trials; for admins"})
+	}
+	if s.cfg.Ops.Profiling {
+		more = append(more, host.Place{Request: "GET /debug/pprof/", Says: "where time and memory go; for admins"})
+	}
+	mux := host.Ops(s.metrics, s.health, more...)
 	if s.psp != nil {
 		mux.Handle(sandboxPath+"/", http.StripPrefix(sandboxPath, s.psp.handler))
 	}

@@ -53,10 +53,26 @@ func reachable(addr string) string {
 	return at.String()
 }
 
-// Ops is what operators see of a process: metrics and health. A metric that cannot be
-// had, because the database it is counted in is away, keeps back no other.
-func Ops(metrics *prometheus.Registry, checks *health.Registry) *http.ServeMux {
+// Place is something on the ops address, for who asks what is there.
+type Place struct{ Request, Says string }
+
+// Ops is what operators see of a process: metrics and health, and at / a list of what
+// there is, with what the caller adds to the mux. A metric that cannot be had, because
+// the database it is counted in is away, keeps back no other.
+func Ops(metrics *prometheus.Registry, checks *health.Registry, more ...Place) *http.ServeMux {
 	mux := http.NewServeMux()
+	var list strings.Builder
+	for _, p := range append([]Place{
+		{"GET /metrics", "what is counted, for Prometheus"},
+		{"GET /health/live", "whether the process is up"},
+		{"GET /health/ready", "whether it can do its work, check by check"},
+	}, more...) {
+		fmt.Fprintf(&list, "%-32s %s\n", p.Request, p.Says)
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(list.String())) // a client that is gone is not our error
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: metrics}))
 	mux.Handle("GET /health/live", checks.Live())
 	mux.Handle("GET /health/ready", checks.Ready())

@@ -36,7 +36,7 @@ type Config struct {
 	Verifier          Verifier       // nil refuses every token
 	Telemetry         Telemetry
 	ValidateResponses bool // hold each answer against the document, for tests
-	NoDocs            bool // without /openapi.json and /docs
+	NoDocs            bool // without /openapi.json and /docs, and the way from / to it
 
 	Title, Version string // of the document
 }

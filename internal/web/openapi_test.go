@@ -62,6 +62,11 @@ func TestDocsPageNeedsNoNetwork(t *testing.T) {
 	require.Contains(t, r.Header.Get("Content-Security-Policy"), "script-src 'self'")
 	r = s.Do("GET", "/docs/swagger-ui-bundle.js", nil).Require(200)
 	require.Greater(t, len(r.Raw), 100_000)
+	for _, bare := range []string{"/", "/?from=mail"} {
+		r = s.Do("GET", bare, nil).Require(http.StatusTemporaryRedirect)
+		require.Equal(t, "/docs", r.Header.Get("Location"), bare)
+	}
+	s.Do("POST", "/", nil).RequireCode(405, "method.not_allowed")
 	s.Do("POST", "/docs", nil).RequireCode(405, "method.not_allowed")
 	s.Do("GET", "/docs/nothing", nil).RequireCode(404, "route.not_found")
 	require.Contains(t, s.Do("GET", "/api/v1/things", nil).Header.Get("Content-Security-Policy"), "default-src 'none'")

@@ -167,6 +167,12 @@ func (s *Server) routes() http.Handler {
 			e.Add(http.MethodHead, echoPath(p.path), serve)
 		}
 	}
+	if !s.cfg.NoDocs { // whoever opens the bare address in a browser
+		e.Match(readOnly, "/", func(c echo.Context) error {
+			exchangeOf(c.Request().Context()).route = "/"
+			return c.Redirect(http.StatusTemporaryRedirect, "/docs")
+		})
+	}
 	for _, m := range s.mounts {
 		serve := func(c echo.Context) error {
 			exchangeOf(c.Request().Context()).route = m.path
