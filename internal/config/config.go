@@ -24,7 +24,7 @@ type Config struct {
 
 	Modules   []string `koanf:"modules" validate:"min=1,dive,required" doc:"Modules that this process runs, separated by commas; all runs every one."`
 	Admin     Admin    `koanf:"admin"`
-	RateLimit Switch   `koanf:"rate_limit" doc:"on or off. On: 50 requests a second for each user, and for each address without one; 500 for all users of one address. Off is for load tests; log-in throttling stays on."`
+	RateLimit Switch   `koanf:"rate_limit" doc:"on or off. On: 50 requests a second for each user, and for each address without one, and 100 at once after a rest (RateLimit-Limit says these 100); ten times as many for all users of one address. Off is for load tests; log-in throttling stays on."`
 	Currency  string   `koanf:"currency" validate:"iso4217" doc:"The one currency of the store, ISO 4217. Do not change it once there are prices."`
 
 	Log             Log           `koanf:"log"`
