@@ -39,11 +39,11 @@ func TestDocsInABrowser(t *testing.T) {
 	require.Greater(t, shown, 25, "operations on the page")
 	picture(t, ctx, "docs.png")
 
-	// Somebody tries one: the answer is that of the shop.
+	// Somebody tries one, as it is offered: the answer is that of the shop.
 	require.NoError(t, chromedp.Do(ctx,
 		chromedp.Click(chromedp.CSS(`.opblock-get:has([data-path="/api/v1/products/{handle}"]) .opblock-summary`)),
 		chromedp.Click(chromedp.CSS(`.opblock.is-open .try-out__btn`)),
-		chromedp.SendKeys(chromedp.CSS(`.opblock.is-open input[placeholder="handle"]`), "fiddle-leaf-fig"),
+		chromedp.WaitVisible(chromedp.CSS(`.opblock.is-open input[placeholder="handle"][value="fiddle-leaf-fig"]`)),
 		chromedp.Click(chromedp.CSS(`.opblock.is-open .execute`)),
 		chromedp.WaitVisible(chromedp.CSS(`.opblock.is-open .live-responses-table .response-col_status`)),
 	))
@@ -52,6 +52,19 @@ func TestDocsInABrowser(t *testing.T) {
 	require.Contains(t, answer, "200")
 	require.Contains(t, answer, "fiddle-leaf-fig--small")
 	picture(t, ctx, "docs-try.png")
+
+	// An order is offered with a body that can be sent.
+	const placing = `.opblock-post:has([data-path="/api/v1/orders"]) `
+	require.NoError(t, chromedp.Do(ctx,
+		chromedp.Click(chromedp.CSS(placing+`.opblock-summary`)),
+		chromedp.Click(chromedp.CSS(placing+`.try-out__btn`)),
+		chromedp.WaitVisible(chromedp.CSS(placing+`textarea.body-param__text`)),
+	))
+	body, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector('`+placing+`textarea.body-param__text').value`))
+	require.NoError(t, err)
+	require.Contains(t, body, `"token": "tok_visa"`)
+	require.NotContains(t, body, `"string"`)
+	picture(t, ctx, "docs-order.png")
 
 	heard.mu.Lock()
 	defer heard.mu.Unlock()
