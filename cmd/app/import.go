@@ -32,7 +32,7 @@ and reason. Exit code 0 when all went in, 3 when some were refused.`,
 		Example: "  app import products.csv\n  app import --json spring.csv summer.csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+			return s.begin(cmd, func(ctx context.Context, shop *shop) error {
 				if err := shop.fits(ctx); err != nil {
 					return err
 				}

@@ -19,6 +19,8 @@ func TestExecuteSaysWhy(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	broken := filepath.Join(dir, "broken.yaml")
 	require.NoError(t, os.WriteFile(broken, []byte("currency: ["), 0o600))
+	var made, problems strings.Builder
+	require.Equal(t, exitOK, execute(t.Context(), []string{"migrate", "--data-dir", data}, strings.NewReader(""), &made, &problems), problems.String())
 	for name, c := range map[string]struct {
 		args []string
 		code int

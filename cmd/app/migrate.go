@@ -38,7 +38,7 @@ role and schema, is made all the same, with the tables that count versions.`,
 			if err != nil {
 				return err
 			}
-			cluster, err := host.OpenCluster(cmd.Context(), cfg, log, nil)
+			cluster, err := host.OpenCluster(cmd.Context(), host.Deps{Config: cfg, Log: log})
 			if err != nil {
 				return err
 			}

@@ -69,16 +69,16 @@ func (s *settings) load(cmd *cobra.Command) (config.Config, error) {
 
 // open builds the shop for a command that works beside a running server: no
 // listener, and logs only when something is wrong.
-func (s *settings) open(cmd *cobra.Command) (*shop, error) {
+func (s *settings) open(cmd *cobra.Command, opts ...shopOption) (*shop, error) {
 	cfg, err := s.load(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return openWith(cmd, cfg)
+	return openWith(cmd, cfg, opts...)
 }
 
 // openWith is open with these settings.
-func openWith(cmd *cobra.Command, cfg config.Config) (*shop, error) {
+func openWith(cmd *cobra.Command, cfg config.Config, opts ...shopOption) (*shop, error) {
 	level := cfg.Log.Level
 	if level == "info" || level == "debug" {
 		level = "warn"
@@ -87,12 +87,22 @@ func openWith(cmd *cobra.Command, cfg config.Config) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openShop(cmd.Context(), cfg, log)
+	return openShop(cmd.Context(), cfg, log, opts...)
 }
 
-// with opens the shop, does something with it, and closes it.
+// with opens the shop that is there, does something with it, and closes it.
 func (s *settings) with(cmd *cobra.Command, do func(ctx context.Context, shop *shop) error) error {
-	shop, err := s.open(cmd)
+	return s.opened(cmd, do, looking)
+}
+
+// begin is with, for commands that bring in what a shop may begin with: where there
+// is none, it is made.
+func (s *settings) begin(cmd *cobra.Command, do func(ctx context.Context, shop *shop) error) error {
+	return s.opened(cmd, do)
+}
+
+func (s *settings) opened(cmd *cobra.Command, do func(ctx context.Context, shop *shop) error, opts ...shopOption) error {
+	shop, err := s.open(cmd, opts...)
 	if err != nil {
 		return err
 	}

@@ -29,14 +29,17 @@ type shop struct {
 	shopURL string // of this process's own addresses; empty for a command
 	opsURL  string
 	serves  bool // it is a server; else a command beside one
+	looks   bool // it is for a shop that is there: nothing is begun where there is none
 
 	contracts contracts
 	provider  paymentsmodule.Provider
 	psp       *provider
 }
 
-// shopOption sets what only a server has.
+// shopOption says what kind of process it is.
 type shopOption func(*shop)
+
+func looking(s *shop) { s.looks = true }
 
 // openShop opens the data of every module, brings it up to date, and wires the
 // modules. The caller closes it.
@@ -48,7 +51,7 @@ func openShop(ctx context.Context, cfg config.Config, log *slog.Logger, opts ...
 	for _, opt := range opts {
 		opt(s)
 	}
-	if s.Host, err = host.Open(ctx, host.Deps{Config: cfg, Log: log, Metrics: s.metrics, Tracer: s.tracer}); err != nil {
+	if s.Host, err = host.Open(ctx, host.Deps{Config: cfg, Log: log, Metrics: s.metrics, Tracer: s.tracer, Existing: s.looks}); err != nil {
 		return nil, err
 	}
 	defer func() {

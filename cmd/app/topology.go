@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,23 +21,28 @@ func topologyCommand(s *settings) *cobra.Command {
 		Short: "Tell what stands on RabbitMQ when the shop uses it",
 		Long: `Topology prints the exchange and the queues of the modules that this process
 runs, each with who declares it, what it is for, and the topics it is bound to. It
-needs no broker. A module's process declares its own queues when it connects;
+needs neither a broker nor a shop's data. A module's process declares its own queues when it connects;
 nobody else does.`,
 		Example: "  app topology\n  app topology --modules payments --json\n  app topology users broker-users >definitions.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.with(cmd, func(_ context.Context, shop *shop) error {
-				t := shop.topology()
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), t)
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintf(w, "exchange %s (topic)\n\nQUEUE\tTYPE\tDECLARED BY\tFOR\tTOPICS\n", t.Exchange)
-				for _, q := range t.Queues {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", q.Name, q.Arguments["x-queue-type"], q.Owner, q.For, strings.Join(q.Bindings, ", "))
-				}
-				return w.Flush()
-			})
+			cfg, err := s.load(cmd)
+			if err != nil {
+				return err
+			}
+			t, err := topologyOf(cmd, cfg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), t)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintf(w, "exchange %s (topic)\n\nQUEUE\tTYPE\tDECLARED BY\tFOR\tTOPICS\n", t.Exchange)
+			for _, q := range t.Queues {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", q.Name, q.Arguments["x-queue-type"], q.Owner, q.For, strings.Join(q.Bindings, ", "))
+			}
+			return w.Flush()
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the arguments of each queue")
@@ -71,7 +75,9 @@ rabbitmqctl import_definitions.`,
 			if err != nil {
 				return err
 			}
-			topology, err := wholeTopology(cmd, cfg)
+			// Of all modules, whichever this process runs: who is left out would lose every right.
+			cfg.Modules, cfg.AMQP = []string{"all"}, config.AMQP{}
+			topology, err := topologyOf(cmd, cfg)
 			if err != nil {
 				return err
 			}
@@ -82,19 +88,19 @@ rabbitmqctl import_definitions.`,
 	return cmd
 }
 
-// wholeTopology is that of all modules, whichever this process runs: who is left out
-// would lose every right. It is read off modules without a broker, on data that are
-// thrown away, since those of a module may be elsewhere.
-func wholeTopology(cmd *cobra.Command, cfg config.Config) (_ rabbit.Topology, err error) {
-	if err := os.MkdirAll(cfg.Data.Dir, 0o700); err != nil {
-		return rabbit.Topology{}, fmt.Errorf("data.dir: %w", err)
+// topologyOf is that of the modules of a process with these settings. It is read off
+// modules whose data are thrown away: their own may be elsewhere, or not be there yet.
+func topologyOf(cmd *cobra.Command, cfg config.Config) (_ rabbit.Topology, err error) {
+	within := cfg.Data.Dir // an image may have no other folder that can be written
+	if _, err := os.Stat(within); err != nil {
+		within = ""
 	}
-	dir, err := os.MkdirTemp(cfg.Data.Dir, "topology-")
+	dir, err := os.MkdirTemp(within, "topology-")
 	if err != nil {
-		return rabbit.Topology{}, fmt.Errorf("data.dir: %w", err)
+		return rabbit.Topology{}, fmt.Errorf("make a folder that is thrown away (in data.dir, or where TMPDIR says): %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	cfg.Modules, cfg.AMQP, cfg.Data.Dir, cfg.Database.URL = []string{"all"}, config.AMQP{}, dir, ""
+	cfg.Data.Dir, cfg.Database.URL = dir, ""
 	shop, err := openWith(cmd, cfg)
 	if err != nil {
 		return rabbit.Topology{}, err

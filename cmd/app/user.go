@@ -62,7 +62,7 @@ a new user needs one. Repeating it changes nothing.`,
 					return exit{exitUsage, "the standard input has no password in its first line: write one there, or leave out --password-stdin"}
 				}
 			}
-			return s.with(cmd, func(ctx context.Context, shop *shop) error {
+			return s.begin(cmd, func(ctx context.Context, shop *shop) error {
 				user, err := shop.contracts.identity.GrantRoles(operator(ctx), req)
 				if errors.Is(err, identity.InvalidUser) {
 					return exit{exitUsage, inFlags(fault.From(err))}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"syscall"
@@ -218,6 +219,13 @@ func TestServiceAudits(t *testing.T) {
 	require.Equal(t, 1, code, out)
 	require.Contains(t, out, "Not checked: payments.matches_provider")
 	require.Contains(t, out, "payments: check payments.matches_provider: ask the provider's ledger")
+
+	nowhere := filepath.Join(t.TempDir(), "mistyped")
+	s.env = append(s.env, "BANYAN_DATABASE_URL=", "BANYAN_DATA_DIR="+nowhere)
+	code, out = s.run("audit")
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "no data in "+nowhere+": there is no such folder; say with data.dir (BANYAN_DATA_DIR")
+	require.NoDirExists(t, nowhere, "who looks begins nothing")
 }
 
 // What cannot run says why.

@@ -38,6 +38,7 @@ const defaultPool = 45
 type Config struct {
 	URL        string // postgres://…; empty: SQLite files in Dir
 	Dir        string // folder of the SQLite files
+	Existing   bool   // only what is there is opened, and nothing is begun: ErrNoData
 	Pool       int    // PostgreSQL connections of this process, all modules together; 45 unless set
 	SingleRole bool   // no role per module, where the server's owner grants no right to make roles
 	// Silence is after how long a PostgreSQL that owes an answer and says nothing is given
@@ -48,6 +49,9 @@ type Config struct {
 	GuardFile string                // JSON lines of what the guard saw; none where it is empty
 	Metrics   prometheus.Registerer // nil: nothing is counted
 }
+
+// ErrNoData is that there is nothing where data should be, and nothing may be begun.
+var ErrNoData = errors.New("no data")
 
 // Cluster is the shop's storage; modules get their part by Module.
 type Cluster struct {
@@ -76,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{cfg: cfg, guards: guards, modules: map[string]*DB{}}
 	if cfg.URL == "" {
-		return c, makeDir(cfg.Dir)
+		return c, makeDir(cfg.Dir, cfg.Existing)
 	}
 	pg, err := dial(ctx, cfg)
 	if err != nil {

@@ -114,6 +114,15 @@ func (c *Cluster) openPostgres(ctx context.Context, name string, weight int) (*D
 	if !c.cfg.SingleRole {
 		role = "banyan_" + name
 	}
+	if c.cfg.Existing {
+		there, err := c.pg.has(ctx, name)
+		if err != nil {
+			return nil, Fault(ctx, err)
+		}
+		if !there {
+			return nil, fmt.Errorf("%w in %s: there is no schema %s", ErrNoData, c.Describe(), name)
+		}
+	}
 	if err := c.pg.provide(ctx, name, role); err != nil {
 		return nil, Fault(ctx, err)
 	}
@@ -174,6 +183,11 @@ func (s *server) verify(ctx context.Context, pool *sql.DB, schema, role string) 
 			"a pooler in between must pass the start-up settings role, search_path and default_transaction_read_only on", user, path, readOnly)
 	}
 	return nil
+}
+
+func (s *server) has(ctx context.Context, schema string) (there bool, err error) {
+	err = s.admin.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there)
+	return there, err
 }
 
 // provide makes role and schema when missing. Roles belong to all databases of a

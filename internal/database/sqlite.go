@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,9 +49,16 @@ const (
 	dontWaitForDisk = "PRAGMA synchronous = NORMAL"
 )
 
-func makeDir(dir string) error {
+func makeDir(dir string, existing bool) error {
 	if dir == "" || strings.Contains(dir, "?") {
 		return fmt.Errorf("open SQLite files: the folder %q cannot be used: name one, without a question mark", dir)
+	}
+	if existing {
+		there, err := exists(dir)
+		if err == nil && !there {
+			err = fmt.Errorf("%w in %s: there is no such folder", ErrNoData, absolute(dir))
+		}
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("open SQLite files: %w", err)
@@ -58,8 +66,33 @@ func makeDir(dir string) error {
 	return nil
 }
 
+func exists(path string) (bool, error) {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for SQLite files: %w", err)
+	}
+	return true, nil
+}
+
+// absolute is path for who reads it in another folder than ours.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
 func (c *Cluster) openSQLite(ctx context.Context, name string, _ int) (*DB, error) {
 	path := filepath.Join(c.cfg.Dir, name+".db")
+	there, err := exists(path)
+	if err != nil {
+		return nil, err
+	}
+	if !there && c.cfg.Existing {
+		return nil, fmt.Errorf("%w in %s: there is no %s", ErrNoData, absolute(c.cfg.Dir), filepath.Base(path))
+	}
 	write, err := sqlitePool(ctx, path, 1, writerPragmas)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -33,6 +34,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
 	Tracer  trace.Tracer
+	// Existing is for who only looks: where there are no data none are begun.
+	Existing bool
 }
 
 // Part is what a module hands to its host. All but Serve may be nil.
@@ -96,7 +99,7 @@ func Open(ctx context.Context, d Deps) (_ *Host, err error) {
 	if h.Bus, err = event.NewBus(d.Log, d.Metrics); err != nil {
 		return nil, fmt.Errorf("make the event bus: %w", err)
 	}
-	if h.Cluster, err = OpenCluster(ctx, d.Config, d.Log, d.Metrics); err != nil {
+	if h.Cluster, err = OpenCluster(ctx, d); err != nil {
 		return nil, err
 	}
 	if err := h.openBroker(); err != nil {
@@ -107,15 +110,33 @@ func Open(ctx context.Context, d Deps) (_ *Host, err error) {
 
 // OpenCluster opens the database that the settings name, with the guard between
 // its modules.
-func OpenCluster(ctx context.Context, cfg config.Config, log *slog.Logger, metrics prometheus.Registerer) (*database.Cluster, error) {
-	cluster, err := database.Open(ctx, database.Config{
-		URL: cfg.Database.URL, Dir: cfg.Data.Dir, Pool: cfg.Database.Pool, SingleRole: cfg.Database.SingleRole, Logger: log,
-		Guard: database.Guard(cfg.Boundaries.Guard), GuardFile: cfg.Boundaries.File, Metrics: metrics,
-	})
+func OpenCluster(ctx context.Context, d Deps) (*database.Cluster, error) {
+	cfg := d.Config
+	at := database.Config{
+		URL: cfg.Database.URL, Dir: cfg.Data.Dir, Pool: cfg.Database.Pool, SingleRole: cfg.Database.SingleRole, Logger: d.Log,
+		Guard: database.Guard(cfg.Boundaries.Guard), GuardFile: cfg.Boundaries.File, Existing: d.Existing,
+	}
+	if d.Metrics != nil {
+		at.Metrics = d.Metrics
+	}
+	cluster, err := database.Open(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+		return nil, fmt.Errorf("open the database: %w", whatNext(cfg, err))
 	}
 	return cluster, nil
+}
+
+// whatNext adds to the error of who only looks, and finds nothing, what to do.
+func whatNext(cfg config.Config, err error) error {
+	if !errors.Is(err, database.ErrNoData) {
+		return err
+	}
+	setting := "data.dir (BANYAN_DATA_DIR, in app also --data-dir)"
+	if cfg.Database.URL != "" {
+		setting = "database.url (BANYAN_DATABASE_URL, in app also --database-url)"
+	}
+	return fmt.Errorf("%w; say with %s where the data are. Data that were lost come from a backup, together with those of the other modules; "+
+		"for a new shop or module, \"serve\" begins them", err, setting)
 }
 
 // Data opens a module's data and brings it up to date. The weight is its share of
@@ -123,7 +144,7 @@ func OpenCluster(ctx context.Context, cfg config.Config, log *slog.Logger, metri
 func (h *Host) Data(ctx context.Context, module string, weight int, sets []database.Migrations) (*database.DB, error) {
 	db, err := h.Cluster.Module(ctx, module, weight)
 	if err != nil {
-		return nil, fmt.Errorf("open the data of %s: %w", module, err)
+		return nil, fmt.Errorf("open the data of %s: %w", module, whatNext(h.Config, err))
 	}
 	h.Databases[module] = db
 	if err := db.Migrate(ctx, sets...); err != nil {

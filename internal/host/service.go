@@ -34,7 +34,7 @@ const usage = `usage: %[1]s [serve | check | audit [--json] | version]
 
   serve    run %[1]s until it is told to stop; what it does without a command
   check    ask the one that runs on this machine whether it is ready
-  audit    check that what %[1]s keeps adds up, beside those that run
+  audit    check that what %[1]s keeps adds up, beside those that run; begins no data
   version  print the version
 
 Settings are BANYAN_ variables or banyan.yaml, the same as the shop's. Needed:
@@ -117,7 +117,7 @@ func (s Service) audit(asJSON bool) func(ctx context.Context, cfg config.Config,
 		if err != nil {
 			return err
 		}
-		h, err := Open(ctx, Deps{Config: cfg, Log: log})
+		h, err := Open(ctx, Deps{Config: cfg, Log: log, Existing: true})
 		if err != nil {
 			return err
 		}

@@ -122,6 +122,11 @@ func TestAuditSeesForgottenData(t *testing.T) {
 				data, err := os.ReadFile(c.older)
 				require.NoError(t, err)
 				require.NoError(t, os.WriteFile(filepath.Join(s.Data, c.module+".db"), data, 0o600))
+			} else {
+				r := s.App(t, "audit")
+				require.Equal(t, 1, r.Code, r.Stdout+r.Stderr)
+				require.Contains(t, r.Stderr, "there is no "+c.module+".db", "who looks begins nothing")
+				s.OK(t, "migrate") // as the next server would
 			}
 			r := s.App(t, "audit")
 			require.Equal(t, 3, r.Code, r.Stdout+r.Stderr)
