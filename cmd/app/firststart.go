@@ -191,5 +191,9 @@ func (s *server) greet() {
 	} else if s.cfg.Admin.Email != "" {
 		fmt.Fprintf(out, "  admin     %s\n", s.cfg.Admin.Email)
 	}
+	if lost := s.Begun(); len(lost) > 0 {
+		fmt.Fprintf(out, "\nWARNING: these data were missing and have been begun anew:\n\n  %s\n\n", strings.Join(lost, "\n  "))
+		fmt.Fprint(out, "If they were lost, stop the shop, and restore the data of all modules from one backup.\nIf the modules are new in this shop, all is well.\n")
+	}
 	fmt.Fprintf(out, "\nTry it:\n\n  curl -s '%s/api/v1/products?limit=3'\n\nStop with Ctrl-C.\n\n", shop)
 }

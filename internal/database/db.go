@@ -22,6 +22,7 @@ type DB struct {
 	log     *slog.Logger
 	guards  *guards
 	begin   string // the statement that starts a write transaction
+	begun   string // its file, which was not there; empty with PostgreSQL
 
 	// turns hands the one write connection of SQLite on in the order of asking.
 	// database/sql picks whoever waits at random: among 64 writers some would
@@ -49,6 +50,11 @@ func (db *DB) prepare(log *slog.Logger) error {
 
 // Module that owns the data.
 func (db *DB) Module() string { return db.module }
+
+// Begun is the file that was made because there was none, with its whole path; empty
+// where there was one, and with PostgreSQL, where several instances make the schemas
+// of a new shop together.
+func (db *DB) Begun() string { return db.begun }
 
 // Dialect of the database.
 func (db *DB) Dialect() Dialect { return db.dialect }

@@ -101,8 +101,12 @@ func (c *Cluster) openSQLite(ctx context.Context, name string, _ int) (*DB, erro
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
+	begun := ""
+	if !there {
+		begun = absolute(path)
+	}
 	return &DB{
-		module: name, dialect: SQLite, read: read, write: write, begin: "BEGIN IMMEDIATE",
+		module: name, dialect: SQLite, read: read, write: write, begin: "BEGIN IMMEDIATE", begun: begun,
 		dial: sqliteDialect{pool: read}, turns: semaphore.NewWeighted(1),
 		migrator: func(ctx context.Context) (*sql.DB, func() error, error) {
 			release, err := lockFile(ctx, path+".migrate")

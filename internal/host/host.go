@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -153,6 +154,22 @@ func (h *Host) Data(ctx context.Context, module string, weight int, sets []datab
 	return db, nil
 }
 
+// Begun names the files that were not there and were made, beside others that were:
+// either modules are new here, or their data were lost. In a new shop it names none.
+func (h *Host) Begun() []string {
+	var begun []string
+	for _, db := range h.Databases {
+		if file := db.Begun(); file != "" {
+			begun = append(begun, file)
+		}
+	}
+	if len(begun) == len(h.Databases) {
+		return nil
+	}
+	slices.Sort(begun)
+	return begun
+}
+
 // Add takes what a module does by itself. Call Finish after the last.
 func (h *Host) Add(p Part) {
 	if p.Outbox != nil {
@@ -184,6 +201,10 @@ func (h *Host) Add(p Part) {
 func (h *Host) Finish(leaving []func()) error {
 	if h.unusable != nil {
 		return h.unusable
+	}
+	if lost := h.Begun(); len(lost) > 0 {
+		h.Log.Warn("there were no data of some modules beside those of others, and they were begun anew; if they were lost, stop, and restore "+
+			"the data of all modules from one backup; modules that are new here begin like this", "files", lost)
 	}
 	h.Bus.Retention(h.Config.Events.Retention)
 	h.Checks = append(h.Checks, h.Bus.Checks()...)
