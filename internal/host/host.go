@@ -234,7 +234,9 @@ func (h *Host) Fits(ctx context.Context) error {
 // Attend makes this process a server. One that finds no other takes over at once
 // what a crash left claimed; beside others, claims lapse in their time.
 func (h *Host) Attend(ctx context.Context) error {
-	return h.Cluster.Attend(ctx, func(ctx context.Context) error {
+	alone := false
+	err := h.Cluster.Attend(ctx, func(ctx context.Context) error {
+		alone = true
 		for _, inherit := range append(h.heirs, h.Bus.Inherit) {
 			if err := inherit(ctx); err != nil {
 				return err
@@ -242,6 +244,12 @@ func (h *Host) Attend(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err == nil && !alone && h.Cluster.Dialect() == database.SQLite {
+		h.Log.WarnContext(ctx, "another server has the same data; if it does not stop now, which is so in a restart, stop one of them: "+
+			"they wait for each other's writes, neither takes over at once what the other leaves when it dies, and one refuses the other's "+
+			"access tokens unless identity.issuer is the same in both; several servers are for PostgreSQL (database.url)", "data", h.Cluster.Describe())
+	}
+	return err
 }
 
 // Close gives back what the host holds open.
