@@ -25,8 +25,9 @@ func auditCommand(s *settings) *cobra.Command {
 		Long: `Audit runs the conservation checks of every module of this process against the
 data, and against the payment provider's own ledger, and looks whether the data of
 one is older than that of the others. It may run beside a live server: what is
-merely under way is not a violation. Modules that other processes run are named,
-not audited. Exit code 3 when it finds a violation, 1 when a check
+merely under way is not a violation. How much was too recent to be judged, an order
+of the last minute for one, is told; audit again later. Modules that other processes
+run are named, not audited. Exit code 3 when it finds a violation, 1 when a check
 could not run; the others are told all the same.`,
 		Example: "  app audit\n  app audit --json",
 		Args:    cobra.NoArgs,

@@ -12,7 +12,8 @@ type Finding struct {
 
 // Check is one rule over everything a module owns. Run streams in bounded memory,
 // reports each violation, and returns how many things it looked at. What is
-// merely under way (a saga that runs, an event on its way) is not a violation.
+// merely under way (a saga that runs, an event on its way) is not a violation; what is
+// left out for it is told by UnderWay.
 type Check struct {
 	Rule string // dotted, stable
 	Says string // one sentence: what must hold

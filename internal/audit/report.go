@@ -25,6 +25,7 @@ type Result struct {
 	Rule       string `json:"rule"`
 	Says       string `json:"says"`
 	Examined   int    `json:"examined"`
+	UnderWay   int    `json:"under_way"` // too recent, or not far enough, to be judged
 	Violations int    `json:"violations"`
 }
 
@@ -49,6 +50,7 @@ func Run(ctx context.Context, checks []Check, progress func(at string, examined 
 		progress(at, 0)
 		watched := Watched(ctx, func(examined int) { progress(at, examined) })
 		result := Result{Rule: check.Rule, Says: check.Says}
+		watched = context.WithValue(watched, leaver{}, func(n int) { result.UnderWay += n })
 		examined, err := check.Run(watched, func(subject, detail string) {
 			result.Violations++
 			report.Findings = append(report.Findings, Finding{Rule: check.Rule, Subject: subject, Detail: detail})
@@ -97,6 +99,9 @@ func (r Report) Print(out io.Writer, asJSON bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := r.printUnderWay(out); err != nil {
+		return err
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "\nVIOLATION of %s\n  %s: %s\n", f.Rule, f.Subject, f.Detail)
 	}
@@ -119,6 +124,28 @@ func (r Report) Print(out io.Writer, asJSON bool) error {
 		_, err := fmt.Fprintln(out, "\n"+says)
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\n%d violations found.\n", len(r.Findings))
+	says := "violations"
+	if len(r.Findings) == 1 {
+		says = "violation"
+	}
+	_, err := fmt.Fprintf(out, "\n%d %s found.\n", len(r.Findings), says)
 	return err
+}
+
+// printUnderWay tells what was left out: a check that has examined nothing for it has
+// not found everything right.
+func (r Report) printUnderWay(out io.Writer) error {
+	left := false
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, c := range r.Checks {
+		if c.UnderWay == 0 {
+			continue
+		}
+		if !left {
+			fmt.Fprint(out, "\nNot judged yet, since they changed just now or are under way; audit again later:\n")
+		}
+		left = true
+		fmt.Fprintf(w, "  %s\t%d\n", c.Rule, c.UnderWay)
+	}
+	return w.Flush()
 }

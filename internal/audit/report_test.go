@@ -83,6 +83,33 @@ func TestAuditWhoseTimeIsOver(t *testing.T) {
 	require.Len(t, report.NotChecked, 2)
 }
 
+// Who examined nothing because all was too recent has not found everything right.
+func TestAuditTellsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	checks := []audit.Check{
+		{Rule: "orders.add_up", Says: "they add up", Run: func(ctx context.Context, _ func(string, string)) (int, error) {
+			audit.UnderWay(ctx, 1)
+			audit.UnderWay(ctx, 2)
+			return 0, nil
+		}},
+		{Rule: "money.adds_up", Says: "it adds up", Run: func(_ context.Context, report func(string, string)) (int, error) {
+			report("order 1", "charged twice")
+			return 1, nil
+		}},
+	}
+	report, err := audit.Run(t.Context(), checks, func(string, int) {})
+	require.NoError(t, err)
+	var text, asJSON strings.Builder
+	require.NoError(t, report.Print(&text, false))
+	want, err := os.ReadFile("testdata/underway.txt")
+	require.NoError(t, err)
+	require.Equal(t, string(want), text.String())
+	require.NoError(t, report.Print(&asJSON, true))
+	require.Contains(t, asJSON.String(), `"examined": 0,
+      "under_way": 3,`)
+	audit.UnderWay(t.Context(), 1) // nobody hears
+}
+
 // What other processes run is named: no violation was found there, for nobody looked.
 func TestAuditNamesWhatRunsElsewhere(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/internal/database"
 	"github.com/banyan-tree/banyan/internal/testenv"
 	"github.com/banyan-tree/banyan/modules/payments"
@@ -70,6 +71,13 @@ func TestFailedDepositMayWaitForTheProvider(t *testing.T) {
 			return found
 		}
 		require.False(t, find(payments.SettledWithin/2))
+		report, err := audit.Run(t.Context(), b.Checks, func(string, int) {})
+		require.NoError(t, err)
+		left := map[string]int{}
+		for _, r := range report.Checks {
+			left[r.Rule] = r.UnderWay
+		}
+		require.Equal(t, 1, left["wallet.deposits_match_charges"], "it is left out")
 		require.True(t, find(payments.SettledWithin+time.Minute))
 	})
 }

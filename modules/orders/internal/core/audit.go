@@ -32,6 +32,9 @@ func (s *Service) Checks() []audit.Check {
 	}
 }
 
+// errUnderWay is that an order, or what a neighbour has of it, cannot be judged yet.
+var errUnderWay = errors.New("it is under way")
+
 // each runs a check over all orders but those that are under way. The check
 // gives what is wrong, empty for nothing.
 func (s *Service) each(check func(context.Context, *Order) (string, error)) func(context.Context, func(subject, detail string)) (int, error) {
@@ -45,10 +48,15 @@ func (s *Service) each(check func(context.Context, *Order) (string, error)) func
 			for _, o := range page {
 				before = o.ID
 				if o.Status == orders.Pending || s.recent(o.UpdatedAt) {
+					audit.UnderWay(ctx, 1)
+					continue
+				}
+				wrong, err := s.judge(ctx, o, check)
+				if errors.Is(err, errUnderWay) {
+					audit.UnderWay(ctx, 1)
 					continue
 				}
 				examined++
-				wrong, err := s.judge(ctx, o, check)
 				if err != nil {
 					return examined, fmt.Errorf("check order %s: %w", o.ID, err)
 				}
@@ -73,8 +81,10 @@ func (s *Service) judge(ctx context.Context, o *Order, check func(context.Contex
 		}
 		now, err := s.store.Get(ctx, o.ID)
 		switch {
-		case err != nil || s.recent(now.UpdatedAt):
+		case err != nil:
 			return "", err
+		case s.recent(now.UpdatedAt):
+			return "", errUnderWay
 		case now.UpdatedAt.Equal(o.UpdatedAt):
 			return wrong, nil
 		}
@@ -102,8 +112,11 @@ func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
 		}
 		return "", nil
 	}
-	if err != nil || s.recent(p.UpdatedAt) {
+	if err != nil {
 		return "", err
+	}
+	if s.recent(p.UpdatedAt) {
+		return "", errUnderWay
 	}
 	kept := p.Captured.Amount - p.Refunded.Amount
 	seen := fmt.Sprintf("it is %s with a total of %v, but payment %s is %s: authorised %v, captured %v, refunded %v",
@@ -115,8 +128,10 @@ func (s *Service) auditPayment(ctx context.Context, o *Order) (string, error) {
 	case orders.Shipped, orders.Delivered: // staff may refund: the order was told of it
 		ok = p.Captured == o.Totals.Total && kept == o.Totals.Total.Amount-o.Refunded.Amount && p.ID == o.PaymentID
 	default: // it is given up behind the order, when the provider can be asked
-		ok = kept == 0 && p.Status != payments.Authorised && p.Status != payments.Pending ||
-			min(s.now().Sub(o.UpdatedAt), s.now().Sub(p.UpdatedAt)) < payments.SettledWithin
+		ok = kept == 0 && p.Status != payments.Authorised && p.Status != payments.Pending
+		if !ok && min(s.now().Sub(o.UpdatedAt), s.now().Sub(p.UpdatedAt)) < payments.SettledWithin {
+			return "", errUnderWay
+		}
 	}
 	if ok {
 		return "", nil
@@ -133,8 +148,11 @@ func (s *Service) auditHold(ctx context.Context, o *Order) (string, error) {
 		}
 		return "", nil
 	}
-	if err != nil || s.recent(h.UpdatedAt) {
+	if err != nil {
 		return "", err
+	}
+	if s.recent(h.UpdatedAt) {
+		return "", errUnderWay
 	}
 	var ok bool
 	switch o.Status {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,8 +43,13 @@ func (s *Service) each(ctx context.Context, fn func(p Payment, ops []Operation) 
 			of[o.PaymentID] = append(of[o.PaymentID], o)
 		}
 		for _, p := range page {
+			err := fn(p, of[p.ID])
+			if errors.Is(err, errUnderWay) {
+				audit.UnderWay(ctx, 1)
+				continue
+			}
 			examined++
-			if err := fn(p, of[p.ID]); err != nil {
+			if err != nil {
 				return examined, err
 			}
 		}
@@ -54,16 +60,22 @@ func (s *Service) each(ctx context.Context, fn func(p Payment, ops []Operation) 
 func (s *Service) checkProvider(ctx context.Context, report func(subject, detail string)) (int, error) {
 	examined, err := s.each(ctx, func(p Payment, ops []Operation) error {
 		wrong, err := s.compare(ctx, p)
-		if err != nil || wrong == "" || underWay(ops) {
+		if err != nil || wrong == "" {
 			return err
+		}
+		if underWay(ops) {
+			return errUnderWay
 		}
 		// It may have moved since the page was read: only what stands still is wrong.
 		now, err := s.reload(ctx, p.ID)
 		if err != nil {
 			return err
 		}
-		if ops, err = s.Store.OperationsOf(ctx, p.ID); err != nil || underWay(ops) {
+		if ops, err = s.Store.OperationsOf(ctx, p.ID); err != nil {
 			return err
+		}
+		if underWay(ops) {
+			return errUnderWay
 		}
 		if wrong, err = s.compare(ctx, now); err == nil && wrong != "" {
 			report("payment "+p.ID+" of "+p.Purpose+" "+p.OrderID, wrong)
@@ -76,6 +88,9 @@ func (s *Service) checkProvider(ctx context.Context, report func(subject, detail
 	strangers, err := s.checkStrangers(ctx, report)
 	return examined + strangers, err
 }
+
+// errUnderWay is that a payment cannot be judged yet.
+var errUnderWay = errors.New("it is under way")
 
 // underWay tells whether the provider is still to be asked something. Parked
 // operations are not under way: their rows are judged as they are.
@@ -156,8 +171,11 @@ func (s *Service) checkRefunds(ctx context.Context, report func(subject, detail 
 		if err != nil {
 			return err
 		}
-		if ops, err = s.Store.OperationsOf(ctx, p.ID); err != nil || now.Revision != p.Revision {
-			return err // it moves: the next run sees it
+		if ops, err = s.Store.OperationsOf(ctx, p.ID); err != nil {
+			return err
+		}
+		if now.Revision != p.Revision {
+			return errUnderWay // the next run sees it
 		}
 		if wrong = refundsWrong(now, ops); wrong != "" {
 			report("payment "+p.ID, wrong)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/banyan-tree/banyan/internal/audit"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/money"
 	"github.com/banyan-tree/banyan/modules/payments"
@@ -213,5 +214,26 @@ func TestAuditSeesWhatDiffers(t *testing.T) {
 		_, err = b.Provider.Void(t.Context(), c.ID, "by hand")
 		require.NoError(t, err)
 		require.Contains(t, strings.Join(b.findings(), "\n"), "it is authorised, its charge "+c.ID+" is voided")
+	})
+}
+
+// A payment of which the provider is still to be asked something is not judged, and
+// that is told.
+func TestAuditLeavesOutWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, b *bundle) {
+		b.mustAuthorize("o")
+		c, _, err := b.Provider.Find(t.Context(), "authorise:o")
+		require.NoError(t, err)
+		_, err = b.Provider.Void(t.Context(), c.ID, "by hand")
+		require.NoError(t, err)
+		b.dispatch("o")
+		report, err := audit.Run(t.Context(), b.Checks()[:1], func(string, int) {})
+		require.NoError(t, err)
+		require.Empty(t, report.Findings)
+		result := report.Checks[0]
+		require.Equal(t, "payments.matches_provider", result.Rule)
+		require.Equal(t, 1, result.UnderWay)
+		require.Equal(t, 1, result.Examined, "its charge")
 	})
 }

@@ -46,9 +46,11 @@ func (l Ledger) auditDeposits(ctx context.Context, report func(subject, detail s
 			return examined, err
 		}
 		after = page[len(page)-1].ID
+		all := len(page)
 		page = slices.DeleteFunc(page, func(d Deposit) bool { // a saga that is stuck has a rule of its own; what failed is given back behind it
 			return d.Status == DepositPending || l.Deposits.Now().Sub(d.UpdatedAt) < payments.SettledWithin && d.Status == DepositFailed
 		})
+		audit.UnderWay(ctx, all-len(page))
 		kept, err := l.kept(ctx, page)
 		if err != nil {
 			return examined, err
