@@ -191,6 +191,18 @@ func TestAServiceIsReadyWhenItCanBeReached(t *testing.T) {
 	paymentstest.MustAuthorize(t, p.service)
 }
 
+// A service whose database was forgotten begins with empty files, and says so.
+func TestServiceWithNoDataSaysSo(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	require.NotContains(t, p.start(t).out.String(), "new, empty", "several begin on one server")
+	p.url = ""
+	says := p.start(t).out.String()
+	require.Contains(t, says, "(new, empty)")
+	require.Contains(t, says, "the service begins with no data")
+	require.Contains(t, says, "BANYAN_DATABASE_URL")
+}
+
 // The service audits what nobody else can: its payments against the provider's ledger.
 func TestServiceAudits(t *testing.T) {
 	t.Parallel()

@@ -166,13 +166,19 @@ func (s Service) serve(ctx context.Context, cfg config.Config, stdout, stderr io
 	if err := h.Attend(ctx); err != nil {
 		return err
 	}
+	began := ""
+	if file := h.Databases[s.Module].Begun(); file != "" {
+		began = " (new, empty)"
+		log.WarnContext(ctx, "the service begins with no data; if it had some elsewhere, in the shop's database for instance, "+
+			"stop it before it misses what it is told, and say with database.url (BANYAN_DATABASE_URL) or data.dir where they are", "file", file)
+	}
 	checks := health.New()
 	h.Watch(checks)
 	group := &run.Group{Log: log, StopTimeout: cfg.ShutdownTimeout, Draining: checks.Drain, Ready: func() {
 		checks.Started()
 		ops := "http://" + Reachable(at.Addr())
 		fmt.Fprintf(stdout, "%s is ready.\n\n  health    %s/health/ready\n  metrics   %s/metrics\n  data      %s\n  broker    %s\n\nStop with Ctrl-C.\n",
-			s.Module, ops, ops, h.Cluster.Describe(), h.Broker.Address())
+			s.Module, ops, ops, h.Cluster.Describe()+began, h.Broker.Address())
 	}}
 	group.Add(Listener("ops", HTTPServer(cfg, log, Ops(h.Metrics, checks)), at))
 	group.Add(h.Tasks...)
