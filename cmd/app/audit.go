@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -39,7 +38,7 @@ could not run; the others are told all the same.`,
 				if failed != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 					failed = fmt.Errorf("not all could be checked within %s; raise --timeout: %w", timeout, failed)
 				}
-				report.Elsewhere = slices.DeleteFunc(moduleNames(), shop.cfg.Runs)
+				report.Elsewhere = shop.elsewhere()
 				err := report.Print(cmd.OutOrStdout(), asJSON)
 				// What was found beside a check that could not run is told as well.
 				if err = errors.Join(failed, err); err == nil && len(report.Findings) > 0 {

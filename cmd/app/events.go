@@ -51,23 +51,26 @@ func eventsListCommand(s *settings) *cobra.Command {
 				return err
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				if err := checkType(shop.Bus, f.Type); err != nil {
+				if err := checkType(shop, f.Type); err != nil {
 					return err
 				}
-				logged, more, err := listEvents(ctx, shop.Bus, from, f)
+				logged, more, err := listEvents(ctx, shop, from, f)
 				if err != nil {
 					return err
 				}
 				if more {
 					defer fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --before %s, or raise --limit.\n", logged[len(logged)-1].ID)
 				} else if len(logged) == 0 && f.Type != "" {
-					ever, _, err := listEvents(ctx, shop.Bus, "", event.Filter{Type: f.Type, Limit: 1})
+					ever, _, err := listEvents(ctx, shop, "", event.Filter{Type: f.Type, Limit: 1})
 					if err != nil {
 						return err
 					}
 					if len(ever) == 0 {
 						defer fmt.Fprintf(cmd.ErrOrStderr(), "No event of the type %s is in any log.\n", f.Type)
 					}
+				}
+				if from == "" && f.Type == "" {
+					defer shop.tellElsewhere(cmd.ErrOrStderr())
 				}
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), logged)
@@ -93,24 +96,27 @@ func eventsListCommand(s *settings) *cobra.Command {
 }
 
 // checkType refuses a type of events that nobody here can have published.
-func checkType(bus *event.Bus, name string) error {
+func checkType(shop *shop, name string) error {
 	if name == "" {
 		return nil
 	}
 	module, what, _ := strings.Cut(name, ".")
-	if what != "" && slices.ContainsFunc(bus.Sources(), func(o *event.Outbox) bool { return o.Module() == module }) {
+	if what != "" && slices.ContainsFunc(shop.Bus.Sources(), func(o *event.Outbox) bool { return o.Module() == module }) {
 		return nil
+	}
+	if err := shop.runsElsewhere("--type", module); what != "" && err != nil {
+		return err
 	}
 	return exit{exitUsage, fmt.Sprintf("--type %q: a type is a module, a dot and what happened, such as orders.confirmed; for the modules that publish see \"app events status\"", name)}
 }
 
 // listEvents merges the logs of the modules, newest first, and tells whether there
 // are more than f.Limit.
-func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter) (_ []event.Logged, more bool, err error) {
+func listEvents(ctx context.Context, shop *shop, from string, f event.Filter) (_ []event.Logged, more bool, err error) {
 	all, limit := []event.Logged{}, f.Limit
 	f.Limit++
 	found := from == ""
-	for _, source := range bus.Sources() {
+	for _, source := range shop.Bus.Sources() {
 		if from != "" && source.Module() != from {
 			continue
 		}
@@ -122,6 +128,9 @@ func listEvents(ctx context.Context, bus *event.Bus, from string, f event.Filter
 		all = append(all, logged...)
 	}
 	if !found {
+		if err := shop.runsElsewhere("--from", from); err != nil {
+			return nil, false, err
+		}
 		return nil, false, exit{exitUsage, fmt.Sprintf("no module %q publishes events; see \"app events status\"", from)}
 	}
 	slices.SortStableFunc(all, func(a, b event.Logged) int { return b.Time.Compare(a.Time) })
@@ -141,6 +150,7 @@ func eventsStatusCommand(s *settings) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				defer shop.tellElsewhere(cmd.ErrOrStderr())
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), stats)
 				}

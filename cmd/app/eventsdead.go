@@ -47,6 +47,7 @@ func deadListCommand(s *settings) *cobra.Command {
 					}
 					all = append(all, dead...)
 				}
+				defer shop.tellElsewhere(cmd.ErrOrStderr())
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), all)
 				}
@@ -85,7 +86,7 @@ func deadReplayCommand(s *settings) *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				c, err := consumer(shop, args[0])
+				c, err := consumer(shop, "CONSUMER", args[0])
 				if err != nil {
 					return err
 				}
@@ -122,7 +123,7 @@ func deadActCommand(s *settings, use, short, example string, act func(*cobra.Com
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				c, err := consumer(shop, args[0])
+				c, err := consumer(shop, "CONSUMER", args[0])
 				if err != nil {
 					return err
 				}
@@ -132,9 +133,12 @@ func deadActCommand(s *settings, use, short, example string, act func(*cobra.Com
 	}
 }
 
-func consumer(shop *shop, name string) (*event.Consumer, error) {
+func consumer(shop *shop, arg, name string) (*event.Consumer, error) {
 	if c := shop.Bus.Consumer(name); c != nil {
 		return c, nil
+	}
+	if err := shop.runsElsewhere(arg, name); err != nil {
+		return nil, err
 	}
 	return nil, exit{exitUsage, fmt.Sprintf("no consumer %q; see \"app events status\"", name)}
 }

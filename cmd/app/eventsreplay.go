@@ -44,7 +44,7 @@ logs have it no more. With --from, what waits behind an older event goes on wait
 				return err
 			}
 			return s.with(cmd, func(ctx context.Context, shop *shop) error {
-				c, err := consumer(shop, to)
+				c, err := consumer(shop, "--to", to)
 				if err != nil {
 					return err
 				}
