@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/banyan-tree/banyan/internal/config"
+	"github.com/banyan-tree/banyan/internal/host"
 )
 
 func configCommand(s *settings) *cobra.Command {
@@ -34,11 +36,14 @@ func configCheckCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "check",
 		Short:   "Tell everything that is wrong with the settings",
-		Long:    "Check reads all layers of settings and lists every problem with its place. Exit code 2 when there is one.",
+		Long:    "Check reads all layers of settings, and the users that amqp.users_file has, and lists every problem with its place. Exit code 2 when there is one.",
 		Example: "  app config check --config banyan.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := s.load(cmd)
+			cfg, err := s.load(cmd)
+			if err == nil {
+				_, err = host.BrokerUsers(cfg, slices.DeleteFunc(moduleNames(), func(m string) bool { return !cfg.Runs(m) })...)
+			}
 			var wrong *config.Error
 			if err != nil && !errors.As(err, &wrong) {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/fault"
 	"github.com/banyan-tree/banyan/internal/run"
 )
@@ -50,6 +51,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	err := root.ExecuteContext(ctx)
 	var asked exit
 	var settings badSettings
+	var wrong *config.Error
 	var refused *fault.Error
 	switch {
 	case err == nil:
@@ -59,7 +61,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			fmt.Fprintln(stderr, "app: "+asked.message)
 		}
 		return asked.code
-	case errors.As(err, &settings):
+	case errors.As(err, &settings), errors.As(err, &wrong):
 		fmt.Fprintln(stderr, "app: "+err.Error())
 		return exitUsage
 	}

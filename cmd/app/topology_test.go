@@ -92,15 +92,29 @@ func TestTopologyUsersOfABadFile(t *testing.T) {
 	}
 }
 
-// A module without a line in the file is told at the start, not by a refusal of the
-// broker later.
+// A module without a line in the file is told at the start, and by who checks the settings,
+// not by a refusal of the broker later.
 func TestModuleWithoutAUser(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "users")
 	require.NoError(t, os.WriteFile(file, []byte("shipping:x\n"), 0o600))
+	for name, c := range map[string]struct{ file, says string }{
+		"no line":  {file, "1 problem in the settings:\n  --amqp-users-file: amqp.users_file: " + file + " has no line for cart, which runs here; write cart:PASSWORD,"},
+		"no file":  {file + ".none", "amqp.users_file: read the users of the broker: open " + file + ".none: "},
+		"a folder": {filepath.Dir(file), "amqp.users_file: read " + filepath.Dir(file) + ": "},
+	} {
+		for _, command := range []string{"serve", "topology", "config check"} {
+			var out, problems strings.Builder
+			args := append(strings.Fields(command), "--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--amqp-users-file", c.file)
+			code := execute(t.Context(), append(args, some("shipping,cart")...), strings.NewReader(""), &out, &problems)
+			require.Equal(t, exitUsage, code, "%s, %s: %s", name, command, problems.String())
+			require.Contains(t, problems.String(), c.says, "%s, %s", name, command)
+			require.Equal(t, 1, strings.Count(problems.String(), "amqp.users_file: "), "said once: %s", problems.String())
+			require.Empty(t, out.String())
+		}
+	}
 	var out, problems strings.Builder
-	code := execute(t.Context(), append([]string{"topology", "--data-dir", t.TempDir(), "--amqp-users-file", file}, some("shipping,cart")...),
-		strings.NewReader(""), &out, &problems)
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, problems.String(), "amqp.users_file: there is no user cart")
+	require.NoError(t, os.WriteFile(file, []byte("shipping:x\ncart:x\n"), 0o600))
+	args := append([]string{"config", "check", "--amqp-users-file", file}, some("shipping,cart")...)
+	require.Equal(t, exitOK, execute(t.Context(), args, strings.NewReader(""), &out, &problems), problems.String())
 }

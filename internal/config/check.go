@@ -26,11 +26,7 @@ const afterDrain = Grace + 2*time.Second
 func check(cfg Config, keys []Key, modules []string) []Problem {
 	var problems []Problem
 	add := func(key, format string, args ...any) {
-		where := "default"
-		if o, ok := cfg.origins[key]; ok {
-			where = o.where
-		}
-		problems = append(problems, Problem{Where: where, Key: key, Detail: fmt.Sprintf(format, args...)})
+		problems = append(problems, cfg.Problem(key, format, args...))
 	}
 
 	var broken validator.ValidationErrors
@@ -112,6 +108,16 @@ func check(cfg Config, keys []Key, modules []string) []Problem {
 		add("ops.addr", "%q is taken by http.addr; the two need different ports", cfg.Ops.Addr)
 	}
 	return problems
+}
+
+// Problem says what is wrong with a key, and where that was set. It is for who sees only
+// in use that a setting does not do.
+func (c Config) Problem(key, format string, args ...any) Problem {
+	where := "default"
+	if o, ok := c.origins[key]; ok {
+		where = o.where
+	}
+	return Problem{Where: where, Key: key, Detail: fmt.Sprintf(format, args...)}
 }
 
 func didYouMean(name string, known []string) string {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/banyan-tree/banyan/internal/config"
 	"github.com/banyan-tree/banyan/internal/event"
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/rabbit"
@@ -35,12 +36,56 @@ func (h *Host) openBroker() error {
 		return fmt.Errorf("amqp.url: %w", err)
 	}
 	if cfg.Users != "" {
-		if h.users, err = rabbit.ReadUsers(cfg.Users); err != nil {
-			return fmt.Errorf("amqp.users_file: %w", err)
+		if h.users, err = BrokerUsers(h.Config); err != nil {
+			return err
 		}
 		h.brokers = map[string]*rabbit.Broker{}
 	}
 	return nil
+}
+
+const usersFile = "amqp.users_file"
+
+// BrokerUsers reads the users of the broker, where modules have their own; nil: they have
+// none. The error is *config.Error, and tells of each of these modules that has no line.
+func BrokerUsers(cfg config.Config, modules ...string) (rabbit.Users, error) {
+	path := cfg.AMQP.Users
+	if path == "" {
+		return nil, nil
+	}
+	users, err := rabbit.ReadUsers(path)
+	if err != nil {
+		return nil, &config.Error{Problems: []config.Problem{
+			cfg.Problem(usersFile, "%v; it must be a file that this process can read, with a line name:password for each module that runs here", err),
+		}}
+	}
+	var wrong config.Error
+	for _, m := range modules {
+		if _, found := users[m]; !found {
+			wrong.Problems = append(wrong.Problems, noUser(cfg, m))
+		}
+	}
+	if wrong.Problems != nil {
+		return nil, &wrong
+	}
+	return users, nil
+}
+
+func noUser(cfg config.Config, module string) config.Problem {
+	return cfg.Problem(usersFile, "%s has no line for %s, which runs here; write %s:PASSWORD, and make the broker know that user: app topology users %s",
+		cfg.AMQP.Users, module, module, cfg.AMQP.Users)
+}
+
+// unusableFor keeps that a module has no user, once however often it asks for its way.
+func (h *Host) unusableFor(module string) {
+	var wrong *config.Error
+	if !errors.As(h.unusable, &wrong) {
+		wrong = &config.Error{}
+		h.unusable = errors.Join(h.unusable, wrong)
+	}
+	if p := noUser(h.Config, module); !slices.Contains(wrong.Problems, p) {
+		wrong.Problems = append(wrong.Problems, p)
+	}
 }
 
 // BrokerOf is the way of a module of this process to the broker: its own, where
@@ -52,13 +97,17 @@ func (h *Host) BrokerOf(module string) *rabbit.Broker {
 	if b := h.brokers[module]; b != nil {
 		return b
 	}
+	if _, found := h.users[module]; !found {
+		h.unusableFor(module)
+		return h.Broker
+	}
 	var b *rabbit.Broker
 	url, err := h.users.URL(h.Config.AMQP.URL, module)
 	if err == nil {
 		b, err = h.dial(url, "banyan "+module)
 	}
 	if err != nil {
-		h.unusable = errors.Join(h.unusable, fmt.Errorf("amqp.users_file: %w", err))
+		h.unusable = errors.Join(h.unusable, fmt.Errorf("%s: %w", usersFile, err))
 		return h.Broker
 	}
 	h.brokers[module] = b

@@ -73,11 +73,15 @@ func Main(s Service, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
 		return 2
 	}
+	var wrong *config.Error
 	switch err := do(ctx, cfg, stdout, stderr); {
 	case errors.Is(err, errFound):
 		return 3
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\n", s.Module, err)
+		if errors.As(err, &wrong) { // seen only in use
+			return 2
+		}
 		return 1
 	}
 	return 0
