@@ -23,7 +23,7 @@ func topologyCommand(s *settings) *cobra.Command {
 runs, each with who declares it, what it is for, and the topics it is bound to. It
 needs neither a broker nor a shop's data. A module's process declares its own queues when it connects;
 nobody else does.`,
-		Example: "  app topology\n  app topology --modules payments --json\n  app topology users broker-users >definitions.json",
+		Example: "  app topology\n  app topology --json\n  app topology users broker-users >definitions.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd)

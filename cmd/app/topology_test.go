@@ -118,3 +118,17 @@ func TestModuleWithoutAUser(t *testing.T) {
 	args := append([]string{"config", "check", "--amqp-users-file", file}, some("shipping,cart")...)
 	require.Equal(t, exitOK, execute(t.Context(), args, strings.NewReader(""), &out, &problems), problems.String())
 }
+
+// What the help shows can be typed.
+func TestExamplesOfTopologyWork(t *testing.T) {
+	t.Parallel()
+	examples := strings.Split(topologyCommand(&settings{}).Example, "\n")
+	require.NotEmpty(t, examples)
+	for _, example := range examples {
+		line, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(example), "app "), " >") // which the shell does
+		args := append(strings.Fields(strings.Replace(line, "broker-users", "../../deploy/compose/broker-users", 1)), "--data-dir", t.TempDir())
+		var out, problems strings.Builder
+		require.Equal(t, exitOK, execute(t.Context(), args, strings.NewReader(""), &out, &problems), "%s: %s", example, problems.String())
+		require.NotEmpty(t, out.String(), example)
+	}
+}
