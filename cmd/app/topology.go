@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -52,6 +54,7 @@ nobody else does.`,
 
 func topologyUsersCommand(s *settings) *cobra.Command {
 	var vhost string
+	var callers []string
 	cmd := &cobra.Command{
 		Use:   "users FILE",
 		Short: "Write the users of the broker and their rights, for RabbitMQ to import",
@@ -59,12 +62,13 @@ func topologyUsersCommand(s *settings) *cobra.Command {
 prints RabbitMQ's definitions: a virtual host, the exchange of events, and each user
 with its rights. A user with a module's name may make, fill and empty the module's
 own queues, read the streams of the modules it listens to, publish events of its own
-topics, and call others. Any other user may only call. Nothing else is allowed. All
-modules are taken, whichever the setting "modules" names.
+topics, and call others. The user of amqp.url, and each that --caller names, may only
+call. Nothing else is allowed, and any other name is refused: it may be a module's,
+mistyped. All modules are taken, whichever the setting "modules" names.
 
 It needs no broker. Load what it prints with load_definitions in rabbitmq.conf, or by
 rabbitmqctl import_definitions.`,
-		Example: "  app topology users broker-users >definitions.json\n  app topology users broker-users --vhost shop",
+		Example: "  app topology users broker-users >definitions.json\n  app topology users broker-users --vhost shop --caller shop,reports",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			users, err := rabbit.ReadUsers(args[0])
@@ -73,6 +77,9 @@ rabbitmqctl import_definitions.`,
 			}
 			cfg, err := s.load(cmd)
 			if err != nil {
+				return err
+			}
+			if err := checkUsers(args[0], users, append(callers, callerOf(cfg))); err != nil {
 				return err
 			}
 			// Of all modules, whichever this process runs: who is left out would lose every right.
@@ -85,7 +92,34 @@ rabbitmqctl import_definitions.`,
 		},
 	}
 	cmd.Flags().StringVar(&vhost, "vhost", "shop", "virtual host that the shop has on the broker")
+	cmd.Flags().StringSliceVar(&callers, "caller", []string{"shop"}, "users that are no modules and only call")
 	return cmd
+}
+
+// callerOf is the user of amqp.url, who only calls where modules have users.
+func callerOf(cfg config.Config) string {
+	at, err := url.Parse(cfg.AMQP.URL)
+	if err != nil {
+		return ""
+	}
+	return at.User.Username()
+}
+
+// checkUsers refuses who is neither a module nor said to be a caller.
+func checkUsers(file string, users rabbit.Users, callers []string) error {
+	known := append(moduleNames(), callers...)
+	var strange []string
+	for _, name := range slices.Sorted(maps.Keys(users)) {
+		if !slices.Contains(known, name) {
+			strange = append(strange, name)
+		}
+	}
+	if strange == nil {
+		return nil
+	}
+	names := strings.Join(strange, ",")
+	return exit{exitUsage, fmt.Sprintf("%s: no module is named %s; correct the file (modules are %s), or name who only calls: --caller %s",
+		file, strings.Join(strange, " or "), strings.Join(moduleNames(), ", "), strings.Join(append(callers[:len(callers)-1:len(callers)-1], names), ","))}
 }
 
 // topologyOf is that of the modules of a process with these settings. It is read off

@@ -132,3 +132,28 @@ func TestExamplesOfTopologyWork(t *testing.T) {
 		require.NotEmpty(t, out.String(), example)
 	}
 }
+
+// A module whose name is mistyped does not become one more user who only calls.
+func TestTopologyUsersOfAMistypedModule(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, os.WriteFile(file, []byte("shop:x\norders:x\npaymnts:secret-of-tests\n"), 0o600))
+	run := func(args ...string) (code int, out, problems string) {
+		var o, p strings.Builder
+		code = execute(t.Context(), append([]string{"topology", "users", file, "--data-dir", t.TempDir()}, args...), strings.NewReader(""), &o, &p)
+		return code, o.String(), p.String()
+	}
+	code, out, problems := run()
+	require.Equal(t, exitUsage, code)
+	require.Empty(t, out)
+	require.Contains(t, problems, file+": no module is named paymnts; correct the file (modules are identity,")
+	require.Contains(t, problems, "or name who only calls: --caller shop,paymnts\n")
+	require.NotContains(t, problems, "secret-of-tests")
+	for _, declared := range [][]string{
+		{"--caller", "shop,paymnts"}, {"--amqp-url", "amqp://paymnts:x@127.0.0.1:1/", "--ports-signing-key", strings.Repeat("k", 32)},
+	} {
+		code, out, problems = run(declared...)
+		require.Equal(t, exitOK, code, problems)
+		require.Contains(t, out, `"name": "paymnts"`)
+	}
+}
