@@ -51,6 +51,20 @@ func boundaries(t *testing.T, args ...string) (code int, out, problems string) {
 	return code, o.String(), p.String()
 }
 
+// What holds the modules together is none of them, and is told of when it is asked for.
+func TestBoundariesOfWhatHoldsModulesTogether(t *testing.T) {
+	t.Parallel()
+	dir := plantedTree(t, alone)
+	for _, unit := range []string{"kit", "cmd"} {
+		code, out, problems := boundaries(t, unit, "--source", dir)
+		require.Equal(t, exitOK, code, problems)
+		require.Equal(t, unit+": imports ok · SQL ok · transactions ok → holds modules together\n\nNothing new blocks an extraction.\n", out)
+	}
+	code, _, problems := boundaries(t, "nobody", "--source", dir)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, problems, `there is no module "nobody"; there are: orders, payments; and what holds them together: kit, cmd`)
+}
+
 func TestBoundariesReport(t *testing.T) {
 	t.Parallel()
 	dir := plantedTree(t, joined)

@@ -26,13 +26,13 @@ type Verdict struct {
 // Findings that the baseline knows are tolerated, if there is a baseline.
 func (s *Survey) Report(modules []string, baseline *Baseline) (Report, error) {
 	r := Report{Modules: []Verdict{}, Findings: []Finding{}, Tolerated: []Finding{}, Stale: []Known{}}
-	known := []string{kit, assembly}
+	var known []string
 	for _, m := range s.Modules {
 		known = append(known, m.Name)
 	}
 	for _, name := range modules {
-		if !slices.Contains(known, name) {
-			return r, fmt.Errorf("there is no module %q; there are: %s", name, strings.Join(known, ", "))
+		if !slices.Contains(known, name) && !holdsTogether(name) {
+			return r, fmt.Errorf("there is no module %q; there are: %s; and what holds them together: %s, %s", name, strings.Join(known, ", "), kit, assembly)
 		}
 	}
 	asked := func(name string) bool { return len(modules) == 0 || slices.Contains(modules, name) }
@@ -47,7 +47,8 @@ func (s *Survey) Report(modules []string, baseline *Baseline) (Report, error) {
 	}
 	list := s.Modules
 	for _, shared := range []string{kit, assembly} {
-		if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Module == shared }) {
+		found := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Module == shared })
+		if found || slices.Contains(modules, shared) {
 			list = append(slices.Clone(list), Module{Name: shared})
 		}
 	}
@@ -69,7 +70,7 @@ func (s *Survey) Report(modules []string, baseline *Baseline) (Report, error) {
 				v.Counts[f.Plane]++
 			}
 		}
-		v.Extractable = v.Counts[Imports]+v.Counts[SQL]+v.Counts[Transactions] == 0
+		v.Extractable = v.Counts[Imports]+v.Counts[SQL]+v.Counts[Transactions] == 0 && !holdsTogether(m.Name)
 		r.Modules = append(r.Modules, v)
 	}
 	return r, nil
@@ -110,11 +111,14 @@ func (r Report) Print(w io.Writer) error {
 	return err
 }
 
+// holdsTogether tells what modules share, which is none of them.
+func holdsTogether(unit string) bool { return unit == kit || unit == assembly }
+
 func (v Verdict) plane(p Plane, measure string) string {
 	if n := v.Counts[p]; n > 0 {
 		return fmt.Sprintf("%s %s", p, count(n, "finding"))
 	}
-	if v.Name == kit || v.Name == assembly {
+	if holdsTogether(v.Name) {
 		return fmt.Sprintf("%s ok", p)
 	}
 	return fmt.Sprintf("%s ok (%s)", p, measure)
@@ -124,7 +128,7 @@ func (v Verdict) verdict() string {
 	switch {
 	case v.Extractable:
 		return "can be extracted"
-	case v.Name == kit || v.Name == assembly:
+	case holdsTogether(v.Name):
 		return "holds modules together"
 	}
 	return "cannot be extracted"
