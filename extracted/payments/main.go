@@ -16,7 +16,10 @@ import (
 )
 
 func main() {
-	host.Run(host.Service{Module: "payments", Weight: 7, Migrations: paymentsmodule.Migrations(), Build: build})
+	host.Run(host.Service{
+		Module: "payments", Weight: 7, Migrations: paymentsmodule.Migrations(), Build: build,
+		Needs: []string{"BANYAN_PAYMENTS_PROVIDER_URL", "BANYAN_PAYMENTS_API_KEY", "BANYAN_PAYMENTS_WEBHOOK_SECRET"},
+	})
 }
 
 func build(h *host.Host, db *database.DB) (host.Part, error) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -188,6 +189,9 @@ func TestAServiceIsReadyWhenItCanBeReached(t *testing.T) {
 	require.Zero(t, refused.stop(t))
 	wire.Up(t)
 	away.opens(t)
+	code, out := away.run("check")
+	require.Zero(t, code, out)
+	require.Equal(t, "ok\n", out)
 	paymentstest.MustAuthorize(t, p.service)
 }
 
@@ -255,7 +259,15 @@ func TestBadSettings(t *testing.T) {
 	for _, wrong := range [][]string{{"dance"}, {"audit", "--xml"}, {"check", "--json"}} {
 		code, out = run(wrong)
 		require.Equal(t, 2, code)
-		require.Contains(t, out, "usage: payments")
+		require.Contains(t, out, fmt.Sprintf("payments: there is no %q\n\nusage: payments", strings.Join(wrong, " ")))
+	}
+	for _, help := range []string{"help", "--help", "-h"} {
+		code, out = run([]string{help})
+		require.Zero(t, code, out)
+		require.Regexp(t, "^usage: payments", out)
+		for _, needed := range []string{"AMQP_URL", "PORTS_SIGNING_KEY", "PAYMENTS_PROVIDER_URL", "PAYMENTS_API_KEY"} {
+			require.Contains(t, out, "\n  BANYAN_"+needed+"\n")
+		}
 	}
 	code, out = run(nil)
 	require.Equal(t, 2, code)

@@ -26,20 +26,31 @@ type Service struct {
 	Module     string
 	Weight     int // its share of the PostgreSQL connections, 1..10
 	Migrations []database.Migrations
+	Needs      []string // variables that it has to have beside those of every service
 	// Build makes the module on its data.
 	Build func(h *Host, db *database.DB) (Part, error)
 }
 
-const usage = `usage: %[1]s [serve | check | audit [--json] | version]
+const usage = `usage: %[1]s [serve | check | audit [--json] | version | help]
 
   serve    run %[1]s until it is told to stop; what it does without a command
-  check    ask the one that runs on this machine whether it is ready
+  check    ask the one that runs on this machine whether it is ready; prints ok
   audit    check that what %[1]s keeps adds up, beside those that run; begins no data
   version  print the version
+  help     print this
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 the audit found
+something.
 
 Settings are BANYAN_ variables or banyan.yaml, the same as the shop's. Needed:
-BANYAN_AMQP_URL and BANYAN_PORTS_SIGNING_KEY, as in the shop.
+%[2]s
 `
+
+// usage tells how the program is used.
+func (s Service) usage() string {
+	needs := append([]string{"BANYAN_AMQP_URL", "BANYAN_PORTS_SIGNING_KEY"}, s.Needs...)
+	return fmt.Sprintf(usage, s.Module, "  "+strings.Join(needs, "\n  "))
+}
 
 // errFound is what an audit ends with that has found something, and said it.
 var errFound = errors.New("violations found")
@@ -61,8 +72,11 @@ func Main(s Service, args []string, stdout, stderr io.Writer) int {
 	case "version":
 		fmt.Fprintln(stdout, s.Module, telemetry.ReadBuild().Version)
 		return 0
+	case "help", "--help", "-h":
+		fmt.Fprint(stdout, s.usage())
+		return 0
 	default:
-		fmt.Fprintf(stderr, usage, s.Module)
+		fmt.Fprintf(stderr, "%s: there is no %q\n\n%s", s.Module, command, s.usage())
 		return 2
 	}
 	cfg, err := config.Load(config.Options{})
@@ -89,8 +103,12 @@ func Main(s Service, args []string, stdout, stderr io.Writer) int {
 
 // check asks the ops address whether the service is ready, for who runs containers
 // without a shell in them.
-func (s Service) check(ctx context.Context, cfg config.Config, _, _ io.Writer) error {
-	return Check(ctx, cfg.Ops.Addr)
+func (s Service) check(ctx context.Context, cfg config.Config, stdout, _ io.Writer) error {
+	if err := Check(ctx, cfg.Ops.Addr); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(stdout, "ok")
+	return err
 }
 
 // Check asks a process on this machine whether it is ready.
