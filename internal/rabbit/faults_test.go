@@ -301,7 +301,7 @@ func TestStopWithoutASessionWaitsForHandlers(t *testing.T) {
 	wire.Down()
 	require.Eventually(t, func() bool {
 		said, err := there.Health().Run(t.Context())
-		return err == nil && strings.Contains(said, "; ") // of both connections
+		return err == nil && strings.HasPrefix(said, rabbit.ErrNotConnected.Error()) && !strings.Contains(said, " to receive by") && !strings.Contains(said, " to send by") // of both connections
 	}, patience, time.Millisecond)
 	close(stopping)
 	stop()

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"syscall"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/banyan-tree/banyan/internal/health"
 	"github.com/banyan-tree/banyan/internal/run"
@@ -130,9 +134,64 @@ func (b *Broker) Health() health.Check {
 		if b.takes() {
 			_, _, in = b.in.now()
 		}
-		if err := errors.Join(out, in); err != nil {
-			return strings.ReplaceAll(err.Error(), "\n", "; "), nil
-		}
-		return Connected, nil
+		return b.condition(out, in), nil
 	}}
+}
+
+// condition says in words that anyone may read how the ways out and in are.
+func (b *Broker) condition(out, in error) string {
+	var says []string
+	lost := 0
+	for _, err := range []error{out, in} {
+		if errors.Is(err, ErrNotConnected) {
+			lost++
+		} else if err != nil {
+			says = append(says, err.Error())
+		}
+	}
+	if lost > 0 {
+		none := ErrNotConnected.Error()
+		switch {
+		case lost < 2 && in != nil:
+			none += " to receive by"
+		case lost < 2 && b.takes():
+			none += " to send by"
+		}
+		if why := b.trouble.Load(); why != nil {
+			if reason := plain(*why); reason != "" {
+				none += ": " + reason
+			}
+		}
+		says = append(says, none)
+	}
+	if says == nil {
+		return Connected
+	}
+	return strings.Join(says, "; ")
+}
+
+// plain is why there is no session, without names of hosts and users and without what the
+// broker wrote; empty: nothing can be said without these.
+func plain(why error) string {
+	var said *amqp.Error
+	var name *net.DNSError
+	var slow net.Error
+	var number syscall.Errno
+	switch {
+	case errors.Is(why, amqp.ErrVhost):
+		return "it has no such virtual host for us; see amqp.url"
+	case errors.As(why, &said) && said.Code == amqp.AccessRefused:
+		return "it refuses our user, password or rights (403); see amqp.url"
+	case errors.As(why, &said) && said.Code == amqp.NotAllowed:
+		return "it has no such virtual host for us (530); see amqp.url"
+	case said != nil:
+		return fmt.Sprintf("it ended the last one (%d)", said.Code)
+	case errors.As(why, &name):
+		return "its host is not found; see amqp.url"
+	case errors.As(why, &number):
+		return number.Error()
+	case errors.As(why, &slow) && slow.Timeout():
+		return "it does not answer in time"
+	}
+	return ""
 }
